@@ -1,0 +1,389 @@
+//! The face of the library: open a store, ask it things, connect accounts.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::HashMap;
+
+use crate::connection::{Connection, ConnectionOptions};
+use crate::error::{Error, Result};
+use crate::ids::{AccountId, MailboxId, MessageId};
+use crate::imap::capability::Capabilities;
+use crate::limits::Limits;
+use crate::message;
+use crate::model::{AccountInfo, AccountSettings, Changes, Cursor, MailboxInfo, Message, Page, Protocol, Role};
+use crate::store::storage::Storage;
+use crate::store::verify::{self, VerifyReport};
+use crate::store::{SharedStore, Store, StoreOptions, accounts, query};
+use crate::sync::Driver;
+
+/// How an engine uses memory and disk.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineOptions {
+    /// Octets of the database kept in memory.
+    pub cache_bytes: usize,
+    /// Octets that a batch gathers before it is committed. Larger is faster, up to 4 MiB, and costs memory.
+    pub batch_bytes: usize,
+    /// Keep what makes reopening after an unclean end take milliseconds, at one more sync a commit.
+    pub quick_repair: bool,
+    /// Bounds on what servers and messages may cost.
+    pub limits: Limits,
+    /// Randomness that names a new store, so that a restored copy can be told from it.
+    pub seed: u64,
+}
+
+impl EngineOptions {
+    /// For a desktop program.
+    pub fn new(seed: u64) -> EngineOptions {
+        EngineOptions {
+            cache_bytes: 16 << 20,
+            batch_bytes: 4 << 20,
+            quick_repair: true,
+            limits: Limits::DEFAULT,
+            seed,
+        }
+    }
+
+    /// For a phone or a browser: less memory.
+    pub fn small(seed: u64) -> EngineOptions {
+        EngineOptions { cache_bytes: 8 << 20, batch_bytes: 1 << 20, ..EngineOptions::new(seed) }
+    }
+}
+
+/// What the engine and its connections share.
+pub(crate) struct Shared {
+    pub(crate) store: SharedStore,
+    pub(crate) limits: Limits,
+    pub(crate) batch_bytes: usize,
+    seed: u64,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    mailboxes: HashMap<MailboxId, u64>,
+    next_connection: u64,
+}
+
+impl Shared {
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The mailboxes that one connection alone may sync now. Given back when it goes.
+pub(crate) struct Leases {
+    shared: Arc<Shared>,
+    connection: u64,
+    mine: BTreeSet<MailboxId>,
+}
+
+impl Leases {
+    /// Takes a mailbox, unless another connection has it.
+    pub(crate) fn take(&mut self, mailbox: MailboxId) -> bool {
+        let mut held = self.shared.held();
+        let holder = *held.mailboxes.entry(mailbox).or_insert(self.connection);
+        if holder == self.connection {
+            self.mine.insert(mailbox);
+        }
+        holder == self.connection
+    }
+
+    pub(crate) fn release(&mut self, mailbox: MailboxId) {
+        if self.mine.remove(&mailbox) {
+            self.shared.held().mailboxes.remove(&mailbox);
+        }
+    }
+}
+
+impl Drop for Leases {
+    fn drop(&mut self) {
+        let mut held = self.shared.held();
+        for mailbox in &self.mine {
+            held.mailboxes.remove(mailbox);
+        }
+    }
+}
+
+/// A store of mail, open. `Send` and `Sync`: use it from as many threads as you like, or from one.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+/// Figures about a store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Accounts.
+    pub accounts: u64,
+    /// Mailboxes that are there.
+    pub mailboxes: u64,
+    /// Messages that are there.
+    pub messages: u64,
+    /// Their sizes together, in octets.
+    pub octets: u64,
+    /// The number of the last commit in the change feed.
+    pub commit: u64,
+}
+
+impl Engine {
+    /// Opens the database in a place, making it where nothing is there yet.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] where it is open already, here or elsewhere; [`Error::NotADatabase`],
+    /// [`Error::NewerSchema`] and [`Error::Corrupt`] where the file cannot be used: it is left as it is.
+    pub fn open(storage: impl Storage, options: EngineOptions) -> Result<Engine> {
+        let store_options = StoreOptions { cache: options.cache_bytes, quick_repair: options.quick_repair };
+        let store = Store::open(Box::new(storage), store_options, options.seed)?;
+        let shared = Shared {
+            store: Arc::new(store),
+            limits: options.limits,
+            batch_bytes: options.batch_bytes.max(64 << 10),
+            seed: options.seed,
+            held: Mutex::default(),
+        };
+        Ok(Engine { shared: Arc::new(shared) })
+    }
+
+    /// Opens the storage again after it failed and the cause is gone. Everything acknowledged is there.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn reopen(&self) -> Result<()> {
+        self.shared.store.reopen(self.shared.seed)
+    }
+
+    /// Closes the file and gives its lock back, so that the system may put the program to sleep.
+    /// Calls answer [`Error::Suspended`] until [`Engine::resume`].
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn suspend(&self) -> Result<()> {
+        self.shared.store.suspend()
+    }
+
+    /// Opens the file again after [`Engine::suspend`].
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub fn resume(&self) -> Result<()> {
+        self.reopen()
+    }
+
+    /// Closes the store for good; every later call answers [`Error::Closed`]. Clones of the engine and its
+    /// connections are closed with it.
+    pub fn close(&self) {
+        self.shared.store.close();
+    }
+
+    /// Gives unused space back. Takes about a second a gigabyte, during which nothing else runs.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub fn compact(&self) -> Result<bool> {
+        self.shared.store.compact()
+    }
+
+    /// Reads everything and says what is not as it should be.
+    ///
+    /// # Errors
+    /// The storage's; what is merely wrong is in the report.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        verify::verify(&self.shared.store.read()?.tables)
+    }
+
+    /// Figures about the store.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub fn stats(&self) -> Result<Stats> {
+        let reading = self.shared.store.read()?;
+        let mut stats = Stats { commit: query::counters(&reading.tables)?.commit, ..Stats::default() };
+        for account in query::accounts(&reading.tables)? {
+            stats.accounts += 1;
+            for (_, mailbox) in query::mailboxes(&reading.tables, account.id)? {
+                stats.mailboxes += 1;
+                stats.messages += mailbox.total;
+                stats.octets += mailbox.size;
+            }
+        }
+        Ok(stats)
+    }
+
+    /// Adds an account.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the settings cannot be used.
+    pub fn add_account(&self, settings: AccountSettings) -> Result<AccountId> {
+        Ok(self.shared.store.write(0, |w| accounts::add(w, settings))?.0)
+    }
+
+    /// Changes an account's settings. Connections that are open keep theirs until their next sync.
+    ///
+    /// # Errors
+    /// [`Error::Gone`], [`Error::Invalid`].
+    pub fn update_account(&self, account: AccountId, settings: AccountSettings) -> Result<()> {
+        Ok(self.shared.store.write(0, |w| accounts::update(w, account, settings))?.0)
+    }
+
+    /// Removes an account and its mail from this device.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn remove_account(&self, account: AccountId) -> Result<()> {
+        Ok(self.shared.store.write(0, |w| accounts::remove(w, account))?.0)
+    }
+
+    /// All accounts.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub fn accounts(&self) -> Result<Vec<AccountInfo>> {
+        query::accounts(&self.shared.store.read()?.tables)
+    }
+
+    /// An account's mailboxes, in the order in which they came to be known.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>> {
+        let reading = self.shared.store.read()?;
+        let all = query::mailboxes(&reading.tables, account)?;
+        Ok(all.into_iter().map(|(id, record)| query::mailbox_info(id, record)).collect())
+    }
+
+    /// One mailbox.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn mailbox(&self, mailbox: MailboxId) -> Result<MailboxInfo> {
+        let record = query::mailbox(&self.shared.store.read()?.tables, mailbox)?;
+        if record.gone { Err(Error::Gone("mailbox")) } else { Ok(query::mailbox_info(mailbox, record)) }
+    }
+
+    /// Says what a mailbox is for, whatever the server says; `None` goes back to the server's word.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn set_role(&self, mailbox: MailboxId, role: Option<Option<Role>>) -> Result<()> {
+        let choose = self.shared.store.write(0, |w| {
+            w.mailbox(mailbox)?.chosen_role = role;
+            Ok(())
+        });
+        choose.map(|_| ())
+    }
+
+    /// A page of a mailbox's messages, newest first by INTERNALDATE.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] where the mailbox or the cursor's place is no more.
+    pub fn messages(&self, mailbox: MailboxId, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        query::page(&self.shared.store.read()?.tables, mailbox, after, limit)
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn message(&self, message: MessageId) -> Result<Message> {
+        query::message(&self.shared.store.read()?.tables, message)
+    }
+
+    /// Octets of a raw message from `offset`, at most `len`, fewer at the end; `None` where the message is not here.
+    /// Reads only the chunks that hold them.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn body(&self, message: MessageId, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
+        query::body(&self.shared.store.read()?.tables, message, offset, len)
+    }
+
+    /// The text of a message for reading; `None` where it is not here.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn text(&self, message: MessageId) -> Result<Option<String>> {
+        let raw = self.body(message, 0, u64::MAX)?;
+        Ok(raw.map(|raw| message::text_body(&raw, &self.shared.limits)))
+    }
+
+    /// The HTML of a message as sent: not safe to show without a sandbox; `None` where there is none or it is not here.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn html(&self, message: MessageId) -> Result<Option<String>> {
+        Ok(self.body(message, 0, u64::MAX)?.and_then(|raw| message::html_body(&raw)))
+    }
+
+    /// A part of a message by its number (`1.2`), decoded; `None` where there is none or the message is not here.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn part(&self, message: MessageId, number: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.body(message, 0, u64::MAX)?.and_then(|raw| message::part_data(&raw, number)))
+    }
+
+    /// What changed since a commit: what a screen that missed events must draw again.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub fn changes_since(&self, commit: u64) -> Result<Changes> {
+        query::changes_since(&self.shared.store.read()?.tables, commit)
+    }
+
+    /// New mail that nobody has acknowledged, oldest first: what a notification should name.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub fn new_mail(&self, limit: usize) -> Result<Vec<MessageId>> {
+        query::fresh(&self.shared.store.read()?.tables, limit)
+    }
+
+    /// The person has been told of these: they are new no more, on no connection, after no crash.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub fn acknowledge_new_mail(&self, messages: &[MessageId]) -> Result<()> {
+        let done = self.shared.store.write(0, |w| {
+            for message in messages {
+                w.tables.fresh.remove(message.0.to_be_bytes().as_slice())?;
+            }
+            Ok(())
+        });
+        done.map(|_| ())
+    }
+
+    /// Begins a connection for an account. The host opens the transport and moves the bytes.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] where there is no such account, [`Error::Misuse`] where its protocol has no sessions here.
+    pub fn connect(&self, account: AccountId, options: ConnectionOptions) -> Result<Connection> {
+        let record = query::account(&self.shared.store.read()?.tables, account)?;
+        if record.settings.protocol != Protocol::Imap {
+            return Err(Error::Misuse("this version has no POP3 sessions"));
+        }
+        let connection = {
+            let mut held = self.shared.held();
+            held.next_connection += 1;
+            held.next_connection
+        };
+        let leases = Leases { shared: self.shared.clone(), connection, mine: BTreeSet::new() };
+        let driver = Driver::new(
+            self.shared.store.clone(),
+            account,
+            &record,
+            self.shared.limits,
+            Capabilities::from_stored(&record.capabilities),
+            &options,
+            leases,
+        );
+        Ok(Connection::new(self.shared.clone(), account, options, driver))
+    }
+}

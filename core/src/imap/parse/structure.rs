@@ -1,0 +1,369 @@
+//! BODYSTRUCTURE, walked with a bounded stack (RFC 9051 §9: body).
+
+use super::cursor::{Cursor, Result, is};
+use super::envelope::envelope;
+use super::error::Expected;
+use crate::imap::body::{BodyStructure, Disposition, MAX_NESTING, Params, Part, PartKind, PartPath};
+use crate::imap::text::{NString, Text};
+
+const MULTIPART: Text<'static> = Text { raw: b"MULTIPART", escaped: false };
+const BLANK: Part<'static> = Part {
+    path: PartPath { numbers: [0; MAX_NESTING + 2], len: 0 },
+    kind: PartKind::Leaf,
+    depth: 0,
+    media_type: None,
+    subtype: None,
+    params: Params { raw: b"" },
+    content_id: None,
+    description: None,
+    encoding: None,
+    size: 0,
+    lines: None,
+    disposition: None,
+    envelope: b"",
+};
+/// Part numbers are 16 bits wide; no limit lets more siblings through.
+const MAX_PARTS: usize = 65_000;
+
+/// The parts of a [`BodyStructure`], one at a time.
+///
+/// Depth costs no stack: what surrounds the current part is a few octets a level in a fixed array,
+/// and what is nested deeper than the bound is skipped by counting parentheses.
+#[derive(Debug, Clone)]
+pub struct Parts<'a> {
+    cursor: Cursor<'a>,
+    path: PartPath,
+    /// Containers that are open.
+    depth: usize,
+    max_depth: usize,
+    /// One bit a container, the outermost lowest: whether it is a message rather than a multipart.
+    messages: u64,
+    /// One bit a container: whether it put a number on the path.
+    numbered: u64,
+    /// Where each open message's description begins: it is read again when its body was walked.
+    starts: [u32; MAX_NESTING],
+    left: usize,
+    place: Place,
+    cut: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A body begins here.
+    Body,
+    /// Inside a container, behind one of its bodies.
+    Behind,
+    Done,
+}
+
+/// Checks the structure at the cursor and steps over it.
+pub(crate) fn body_structure<'a>(cursor: &mut Cursor<'a>) -> Result<BodyStructure<'a>> {
+    let start = cursor.pos;
+    let mut parts = Parts::new(cursor.clone(), MAX_NESTING, usize::MAX);
+    // One part serves for all: a check keeps nothing.
+    let mut part = BLANK;
+    while parts.step(&mut part)? {}
+    cursor.pos = parts.cursor.pos;
+    Ok(BodyStructure { raw: cursor.since(start) })
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn new(cursor: Cursor<'a>, nesting: usize, parts: usize) -> Parts<'a> {
+        Parts {
+            cursor,
+            path: PartPath { numbers: [0; MAX_NESTING + 2], len: 0 },
+            depth: 0,
+            max_depth: nesting.min(MAX_NESTING),
+            messages: 0,
+            numbered: 0,
+            starts: [0; MAX_NESTING],
+            left: parts,
+            place: Place::Body,
+            cut: false,
+        }
+    }
+
+    /// Whether parts were left out so far: too many, or nested too deep.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Reads up to the end of the next part and describes it; false at the end of all. The numbers of
+    /// its path are left in [`Parts::path`], only their count is told.
+    fn step(&mut self, part: &mut Part<'a>) -> Result<bool> {
+        loop {
+            match self.place {
+                Place::Done => return Ok(false),
+                Place::Body => {
+                    if self.body(part)? {
+                        return Ok(true);
+                    }
+                }
+                Place::Behind if self.top_is_message() => return self.close_message(part),
+                Place::Behind => {
+                    self.cursor.spaces();
+                    if self.cursor.peek() == Some(b'(') {
+                        self.place = Place::Body;
+                    } else {
+                        return self.close_multipart(part);
+                    }
+                }
+            }
+        }
+    }
+
+    fn top_is_message(&self) -> bool {
+        self.messages >> (self.depth - 1) & 1 == 1
+    }
+
+    /// Reads a body up to its end, which makes it a part, or up to the first body within it.
+    fn body(&mut self, part: &mut Part<'a>) -> Result<bool> {
+        let start = self.cursor.pos;
+        self.cursor.expect(b'(', Expected::OpenParenthesis)?;
+        self.cursor.spaces();
+        let multipart = self.cursor.peek() == Some(b'(');
+        let numbered = self.number(multipart);
+        if multipart {
+            if self.depth == self.max_depth {
+                return self.skip_deep(part, start, numbered);
+            }
+            self.open(start, numbered, false);
+            return Ok(false);
+        }
+        self.leaf(part)?;
+        if part.kind == PartKind::Message {
+            self.cursor.spaces();
+            if self.cursor.peek() != Some(b'(') {
+                part.kind = PartKind::Leaf;
+            } else if self.depth == self.max_depth {
+                self.cursor.skip_list()?;
+                self.cut = true;
+            } else {
+                self.open(start, numbered, true);
+                return Ok(false);
+            }
+        }
+        self.tail(part)?;
+        self.close(numbered);
+        Ok(true)
+    }
+
+    /// Puts the number of the body that begins here on the path, if it has one of its own.
+    fn number(&mut self, multipart: bool) -> bool {
+        let len = usize::from(self.path.len);
+        let in_multipart = self.depth > 0 && !self.top_is_message();
+        let number = &mut self.path.numbers[len];
+        if in_multipart {
+            *number = number.saturating_add(1);
+        } else if multipart {
+            return false;
+        } else {
+            *number = 1;
+        }
+        self.path.len += 1;
+        true
+    }
+
+    fn open(&mut self, start: usize, numbered: bool, message: bool) {
+        let bit = 1 << self.depth;
+        self.messages = if message { self.messages | bit } else { self.messages & !bit };
+        self.numbered = if numbered { self.numbered | bit } else { self.numbered & !bit };
+        self.starts[self.depth] = start as u32;
+        self.path.numbers[usize::from(self.path.len)] = 0;
+        self.depth += 1;
+        self.place = Place::Body;
+    }
+
+    /// Leaves a body that ended.
+    fn close(&mut self, numbered: bool) {
+        self.path.len -= u8::from(numbered);
+        self.place = if self.depth == 0 { Place::Done } else { Place::Behind };
+    }
+
+    fn close_container(&mut self) {
+        self.depth -= 1;
+        let numbered = self.numbered >> self.depth & 1 == 1;
+        self.close(numbered);
+    }
+
+    fn close_multipart(&mut self, part: &mut Part<'a>) -> Result<bool> {
+        *part =
+            Part { kind: PartKind::Multipart, depth: self.depth - 1, media_type: Some(MULTIPART), ..BLANK };
+        part.path.len = self.path.len;
+        part.subtype = self.field()?;
+        part.params = params(&mut self.cursor)?;
+        self.extension(part)?;
+        self.close_container();
+        Ok(true)
+    }
+
+    fn close_message(&mut self, part: &mut Part<'a>) -> Result<bool> {
+        let behind = self.cursor.pos;
+        self.cursor.pos = self.starts[self.depth - 1] as usize + 1;
+        self.leaf(part)?;
+        part.depth = self.depth - 1;
+        self.cursor.pos = behind;
+        self.tail(part)?;
+        self.close_container();
+        Ok(true)
+    }
+
+    fn skip_deep(&mut self, part: &mut Part<'a>, start: usize, numbered: bool) -> Result<bool> {
+        self.cut = true;
+        *part = Part { kind: PartKind::TooDeep, depth: self.depth, ..BLANK };
+        part.path.len = self.path.len;
+        self.cursor.pos = start;
+        self.cursor.skip_list()?;
+        self.close(numbered);
+        Ok(true)
+    }
+
+    /// The fields of a body that is no multipart up to its size, and the envelope of a message.
+    fn leaf(&mut self, part: &mut Part<'a>) -> Result<()> {
+        part.path.len = self.path.len;
+        part.kind = PartKind::Leaf;
+        part.depth = self.depth;
+        part.media_type = self.field()?;
+        part.subtype = self.field()?;
+        part.params = params(&mut self.cursor)?;
+        part.content_id = self.field()?;
+        part.description = self.field()?;
+        part.encoding = self.field()?;
+        part.size = self.optional_size()?.unwrap_or(0);
+        part.lines = None;
+        part.disposition = None;
+        part.envelope = b"";
+        self.cursor.spaces();
+        if self.cursor.peek() == Some(b'(') && part.media_type.is_some_and(|t| is(t.raw, b"MESSAGE")) {
+            let start = self.cursor.pos;
+            envelope(&mut self.cursor)?;
+            part.envelope = self.cursor.since(start);
+            part.kind = PartKind::Message;
+        }
+        Ok(())
+    }
+
+    /// What follows the size, or the body of a message: lines, MD5, and the fields that every part may have.
+    fn tail(&mut self, part: &mut Part<'a>) -> Result<()> {
+        self.cursor.spaces();
+        // Some servers leave the lines out of a text, others count them for any part.
+        if self.cursor.peek().is_some_and(|b| b.is_ascii_digit()) {
+            part.lines = self.optional_size()?;
+            self.cursor.spaces();
+        }
+        // A list where MD5 stands is the disposition behind an MD5 that was left out.
+        if !matches!(self.cursor.peek(), Some(b'(' | b')')) {
+            self.field()?;
+        }
+        self.extension(part)
+    }
+
+    /// Disposition, language, location and whatever may come; then the closing parenthesis.
+    fn extension(&mut self, part: &mut Part<'a>) -> Result<()> {
+        self.cursor.spaces();
+        if self.cursor.peek() != Some(b')') {
+            part.disposition = disposition(&mut self.cursor)?;
+        }
+        loop {
+            self.cursor.spaces();
+            if self.cursor.eat(b')') {
+                return Ok(());
+            }
+            self.cursor.skip_value()?;
+        }
+    }
+
+    /// A string or NIL, or nothing where the list ends. `()` is NIL.
+    #[inline]
+    fn field(&mut self) -> Result<NString<'a>> {
+        self.cursor.spaces();
+        match self.cursor.peek() {
+            Some(b')') => Ok(None),
+            Some(b'(') => empty_list(&mut self.cursor).map(|()| None),
+            _ => self.cursor.nstring(),
+        }
+    }
+
+    /// A number, or NIL or an empty string in its place, or nothing where the list ends.
+    #[inline]
+    fn optional_size(&mut self) -> Result<Option<u64>> {
+        self.cursor.spaces();
+        match self.cursor.peek() {
+            Some(b'0'..=b'9') => self.cursor.size().map(Some),
+            Some(b')') => Ok(None),
+            Some(b'-') => self.cursor.atom().map(|_| None),
+            _ => match self.cursor.nstring()? {
+                Some(text) if !text.is_empty() => self.cursor.fail(Expected::Number),
+                _ => Ok(None),
+            },
+        }
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        if self.place == Place::Done {
+            return None;
+        }
+        if self.left == 0 || usize::from(self.path.numbers[usize::from(self.path.len)]) >= MAX_PARTS {
+            self.place = Place::Done;
+            self.cut = true;
+            return None;
+        }
+        self.left -= 1;
+        let mut part = BLANK;
+        // The structure was checked when it was read: there is no error left to meet.
+        if !self.step(&mut part).unwrap_or(false) {
+            return None;
+        }
+        // Closing a part takes its number off the path but leaves it standing.
+        part.path.numbers = self.path.numbers;
+        Some(part)
+    }
+}
+
+fn empty_list(cursor: &mut Cursor<'_>) -> Result<()> {
+    cursor.expect(b'(', Expected::OpenParenthesis)?;
+    cursor.spaces();
+    cursor.expect(b')', Expected::CloseParenthesis)
+}
+
+/// Parameters: a list of strings, NIL, or nothing where the list around ends.
+#[inline]
+fn params<'a>(cursor: &mut Cursor<'a>) -> Result<Params<'a>> {
+    cursor.spaces();
+    if !cursor.eat(b'(') {
+        if cursor.peek() != Some(b')') && cursor.nstring()?.is_some_and(|text| !text.is_empty()) {
+            return cursor.fail(Expected::OpenParenthesis);
+        }
+        return Ok(Params::default());
+    }
+    let start = cursor.pos;
+    loop {
+        cursor.spaces();
+        if cursor.peek() == Some(b')') {
+            let raw = cursor.since(start);
+            cursor.pos += 1;
+            return Ok(Params { raw });
+        }
+        cursor.nstring()?;
+    }
+}
+
+/// `("attachment" ("filename" "x"))`, a bare string, `()` or NIL.
+fn disposition<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Disposition<'a>>> {
+    if !cursor.eat(b'(') {
+        return Ok(cursor.nstring()?.map(|kind| Disposition { kind, params: Params::default() }));
+    }
+    cursor.spaces();
+    if cursor.eat(b')') {
+        return Ok(None);
+    }
+    let kind = cursor.nstring()?;
+    let params = params(cursor)?;
+    cursor.spaces();
+    cursor.expect(b')', Expected::CloseParenthesis)?;
+    Ok(kind.map(|kind| Disposition { kind, params }))
+}

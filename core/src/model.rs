@@ -1,0 +1,254 @@
+//! What an app sees: accounts, mailboxes, rows of a message list.
+
+use serde::{Deserialize, Serialize};
+
+use crate::flags::FlagSet;
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
+use crate::message::{Details, Summary};
+
+/// The protocol of an account's server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// IMAP (RFC 9051, RFC 3501).
+    Imap,
+    /// POP3 (RFC 1939).
+    Pop3,
+}
+
+/// How the connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Security {
+    /// TLS from the first byte (RFC 8314).
+    Tls,
+    /// STARTTLS before anything is said.
+    StartTls,
+    /// None: passwords and mail go in the clear. Only where the account says so plainly.
+    Insecure,
+}
+
+/// Which message bodies a sync brings here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum BodyPolicy {
+    /// Every message whole.
+    All,
+    /// None; each is fetched when it is opened.
+    None,
+    /// Those of the newest messages of each mailbox.
+    Newest(u32),
+}
+
+/// Which messages of a mailbox are kept in step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Window {
+    /// All of them.
+    Everything,
+    /// The newest, by UID.
+    Newest(u32),
+    /// Those received in the last days.
+    LastDays(u32),
+}
+
+/// What an app says about an account. Passwords and tokens are not part of it: they are never stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSettings {
+    /// The name an app shows; unique in the store.
+    pub name: String,
+    /// The server's protocol.
+    pub protocol: Protocol,
+    /// The server's host name.
+    pub host: String,
+    /// The server's port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub security: Security,
+    /// The user name to sign in with.
+    pub user: String,
+    /// The only SASL mechanism to use, by its registered name, or `LOGIN-COMMAND`'s short name `login`; the strongest where `None`.
+    pub mechanism: Option<String>,
+    /// Which bodies a sync brings.
+    pub bodies: BodyPolicy,
+    /// Which messages are kept in step.
+    pub window: Window,
+    /// Whether COMPRESS=DEFLATE is asked for: worth it on slow or metered links, a loss on fast ones.
+    pub compress: bool,
+    /// Milliseconds between two full audits of a mailbox (UID, FLAGS and sizes of all of it).
+    pub audit_interval_ms: i64,
+    /// The app's own settings, kept and never read here.
+    pub extra: Vec<(String, String)>,
+}
+
+impl AccountSettings {
+    /// Settings of an IMAP account with the usual defaults: TLS on port 993, all bodies, everything.
+    pub fn imap(name: impl Into<String>, host: impl Into<String>, user: impl Into<String>) -> AccountSettings {
+        AccountSettings {
+            name: name.into(),
+            protocol: Protocol::Imap,
+            host: host.into(),
+            port: 993,
+            security: Security::Tls,
+            user: user.into(),
+            mechanism: None,
+            bodies: BodyPolicy::All,
+            window: Window::Everything,
+            compress: false,
+            audit_interval_ms: 7 * 24 * 3_600_000,
+            extra: Vec::new(),
+        }
+    }
+}
+
+/// An account in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountInfo {
+    /// Its id.
+    pub id: AccountId,
+    /// What the app said about it.
+    pub settings: AccountSettings,
+    /// The server's name for itself (ID), where it told.
+    pub server: Option<String>,
+}
+
+/// What a mailbox is for (RFC 6154, RFC 8457).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the names are the registered attributes")]
+pub enum Role {
+    Inbox,
+    Drafts,
+    Sent,
+    Trash,
+    Junk,
+    Archive,
+    All,
+    Flagged,
+    Important,
+}
+
+/// Where a mailbox lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum MailboxKind {
+    /// On the IMAP server.
+    Server,
+    /// The one Inbox of a POP3 server.
+    PopInbox,
+    /// On this device only.
+    Local,
+}
+
+/// A mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxInfo {
+    /// Its id; stays when the mailbox is renamed.
+    pub id: MailboxId,
+    /// Its account.
+    pub account: AccountId,
+    /// The name for a person, levels separated by the delimiter; what cannot be decoded is shown escaped.
+    pub name: String,
+    /// The hierarchy delimiter.
+    pub delimiter: Option<char>,
+    /// Where it lives.
+    pub kind: MailboxKind,
+    /// What it is for: the user's choice, else the server's word, else a well-known name.
+    pub role: Option<Role>,
+    /// Whether it can hold messages.
+    pub selectable: bool,
+    /// Whether the user is subscribed to it.
+    pub subscribed: bool,
+    /// Messages here.
+    pub total: u64,
+    /// Those without `\Seen`.
+    pub unseen: u64,
+    /// Their sizes together, in octets.
+    pub size: u64,
+    /// UIDVALIDITY, 0 before the first sync.
+    pub uid_validity: u32,
+    /// UIDNEXT, 0 where unknown.
+    pub uid_next: u32,
+    /// Whether every message within the window has been seen here.
+    pub complete: bool,
+}
+
+/// A row of a message list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageRow {
+    /// Its id.
+    pub id: MessageId,
+    /// Its mailbox.
+    pub mailbox: MailboxId,
+    /// Its content.
+    pub content: ContentId,
+    /// The server's handle, or 0 where it has none.
+    pub uid: u32,
+    /// Flags and keywords as a person should see them.
+    pub flags: FlagSet,
+    /// INTERNALDATE in milliseconds since 1970.
+    pub internal_date: i64,
+    /// RFC822.SIZE, or the true size once the message is here.
+    pub size: u64,
+    /// Whether the whole message is here.
+    pub has_body: bool,
+    /// What the list shows.
+    pub summary: Summary,
+}
+
+/// One message with everything known of it but its bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// The row.
+    pub row: MessageRow,
+    /// The rest of the header and the parts.
+    pub details: Details,
+    /// SHA-256 of the raw message, where it is here.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// Where the next page of a list starts. Opaque; good as long as the mailbox is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor(pub(crate) Vec<u8>);
+
+/// A page of rows, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<MessageRow>,
+    /// Where the next page starts; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// One thing that a screen may have to draw again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Change {
+    /// An account appeared, changed or went.
+    Account(AccountId),
+    /// A mailbox appeared, changed (its counts too) or went.
+    Mailbox(MailboxId),
+    /// A message appeared in a mailbox, or became visible.
+    MessageAdded(MailboxId, MessageId),
+    /// A message's flags, summary or body changed.
+    MessageChanged(MailboxId, MessageId),
+    /// A message left a mailbox.
+    MessageRemoved(MailboxId, MessageId),
+}
+
+/// An answer of the change feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changes {
+    /// What changed, oldest first, and the number to ask from next time.
+    Since {
+        /// The changes.
+        changes: Vec<Change>,
+        /// Ask from here next.
+        next: u64,
+    },
+    /// The feed does not reach back that far: read everything anew, then ask from `next`.
+    TooOld {
+        /// Ask from here next.
+        next: u64,
+    },
+}

@@ -1,0 +1,107 @@
+//! Accounts: made, changed, removed.
+
+use redb::ReadableTable;
+
+use crate::error::{Error, Result};
+use crate::ids::AccountId;
+use crate::model::{AccountSettings, Change, MailboxKind, Protocol, Role};
+use crate::set::UidSet;
+use crate::store::records::{AccountRecord, MailboxRecord};
+use crate::store::writer::Writer;
+use crate::store::{apply, keys, orphans, record};
+
+/// Enters an account. One on IMAP has its INBOX from the start: every server has one.
+pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<AccountId> {
+    check(w, &settings, None)?;
+    w.counters.account += 1;
+    let id = AccountId(w.counters.account);
+    let kind = match settings.protocol {
+        Protocol::Imap => MailboxKind::Server,
+        Protocol::Pop3 => MailboxKind::PopInbox,
+    };
+    put(w, id, &AccountRecord { settings, capabilities: Vec::new(), server: None, synced_once: false })?;
+    w.insert_mailbox(MailboxRecord {
+        account: id,
+        wire_name: b"INBOX".to_vec(),
+        name: "INBOX".into(),
+        delimiter: None,
+        kind,
+        role: Some(Role::Inbox),
+        chosen_role: None,
+        selectable: true,
+        subscribed: true,
+        mailbox_id: None,
+        gone: false,
+        uid_validity: 0,
+        uid_next: 0,
+        highest_modseq: 0,
+        total: 0,
+        unseen: 0,
+        size: 0,
+        complete: false,
+        bodies_complete: false,
+        settled: None,
+        audited_ms: 0,
+    });
+    Ok(id)
+}
+
+/// Changes what the app says about an account.
+pub(crate) fn update(w: &mut Writer<'_>, id: AccountId, settings: AccountSettings) -> Result<()> {
+    check(w, &settings, Some(id))?;
+    let mut record = get(w, id)?;
+    record.settings = settings;
+    put(w, id, &record)
+}
+
+/// Everything that the account was asked for is here.
+pub(crate) fn mark_synced(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
+    let mut record = get(w, id)?;
+    record.synced_once = true;
+    put(w, id, &record)
+}
+
+/// Removes an account with all its mail.
+pub(crate) fn remove(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
+    get(w, id)?;
+    let all = UidSet::from_range(1, u32::MAX);
+    for (mailbox, _) in w.mailboxes_of(id)? {
+        apply::gone(w, mailbox, &all, false, &mut apply::Outcome::default())?;
+        apply::drop_partials(w, mailbox)?;
+        w.mailbox(mailbox)?.gone = true;
+    }
+    orphans::purge(w, id, i64::MAX)?;
+    w.tables.accounts.remove(keys::account(id).as_slice())?;
+    w.change(Change::Account(id));
+    Ok(())
+}
+
+fn check(w: &Writer<'_>, settings: &AccountSettings, own: Option<AccountId>) -> Result<()> {
+    let invalid = |what, why: &str| Err(Error::Invalid { what, why: why.to_owned() });
+    if settings.name.is_empty() {
+        return invalid("account name", "it is empty");
+    }
+    if settings.host.is_empty() {
+        return invalid("host", "it is empty");
+    }
+    for entry in w.tables.accounts.iter()? {
+        let (key, value) = entry?;
+        let other = keys::read_u32(key.value(), 0).map(AccountId);
+        let record: AccountRecord = record::decode(value.value())?;
+        if other != own && record.settings.name == settings.name {
+            return invalid("account name", "another account has it");
+        }
+    }
+    Ok(())
+}
+
+fn get(w: &Writer<'_>, id: AccountId) -> Result<AccountRecord> {
+    let bytes = crate::store::tables::get(&w.tables.accounts, &keys::account(id))?.ok_or(Error::Gone("account"))?;
+    record::decode(&bytes)
+}
+
+fn put(w: &mut Writer<'_>, id: AccountId, account: &AccountRecord) -> Result<()> {
+    w.tables.accounts.insert(keys::account(id).as_slice(), record::encode(account).as_slice())?;
+    w.change(Change::Account(id));
+    Ok(())
+}

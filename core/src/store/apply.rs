@@ -1,0 +1,407 @@
+//! Applying a batch: the only place where what a server said becomes what is stored.
+
+use redb::ReadableTable;
+
+use crate::error::{Error, Result};
+use crate::flags::{FlagSet, Flags};
+use crate::ids::{ContentId, MailboxId, MessageId};
+use crate::model::Change;
+use crate::set::UidSet;
+use crate::store::batch::{Batch, MessageFact, Op, StagedBody};
+use crate::store::placements::Placement;
+use crate::store::record;
+use crate::store::records::{
+    AccountRecord, BodyRecord, ContentRecord, MessageRecord, OrphanRecord,
+};
+use crate::store::writer::Writer;
+use crate::store::{blobs, identity, keys, mailboxes, orphans};
+
+/// What a commit did.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Outcome {
+    /// The commit's number in the change feed.
+    pub(crate) commit: u64,
+    pub(crate) added: u64,
+    pub(crate) removed: u64,
+    pub(crate) flags_changed: u64,
+    /// New mail that no one has been told of yet.
+    pub(crate) fresh: Vec<(MailboxId, MessageId)>,
+    /// UIDs entered whose content was here already, body and all.
+    pub(crate) already_here: Vec<(MailboxId, u32)>,
+    /// Messages whose body became durable.
+    pub(crate) bodies: Vec<(MailboxId, u32, MessageId)>,
+}
+
+pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let account = batch.account;
+    for op in batch.ops {
+        match op {
+            Op::Account(fact) => {
+                let key = keys::account(account);
+                let stored = crate::store::tables::get(&w.tables.accounts, &key)?.ok_or(Error::Gone("account"))?;
+                let mut record: AccountRecord = record::decode(&stored)?;
+                if let Some(capabilities) = fact.capabilities {
+                    record.capabilities = capabilities;
+                }
+                if fact.server.is_some() {
+                    record.server = fact.server;
+                }
+                let new = record::encode(&record);
+                if new != stored {
+                    w.tables.accounts.insert(key.as_slice(), new.as_slice())?;
+                    w.change(Change::Account(account));
+                }
+            }
+            Op::Mailbox(fact) => mailboxes::listed(w, account, fact)?,
+            Op::Listed { names } => mailboxes::list_complete(w, account, &names)?,
+            Op::State { mailbox, state } => mailboxes::set_state(w, mailbox, state)?,
+            Op::Renumbered { mailbox, uid_validity } => {
+                let all = UidSet::from_range(1, u32::MAX);
+                gone(w, mailbox, &all, true, &mut outcome)?;
+                drop_partials(w, mailbox)?;
+                mailboxes::renumbered(w, mailbox, uid_validity)?;
+            }
+            Op::Message(fact) => message(w, *fact, &mut outcome)?,
+            Op::Gone { mailbox, uids, suspicious } => gone(w, mailbox, &uids, suspicious, &mut outcome)?,
+            Op::Piece { blob, offset, data } => blobs::append(&mut w.tables, blob, offset, &data)?,
+            Op::Partial { mailbox, uid, partial } => {
+                w.tables.partials.insert(keys::uid(mailbox, uid).as_slice(), record::encode(&partial).as_slice())?;
+            }
+            Op::Purge { before_ms } => orphans::purge(w, account, before_ms)?,
+        }
+    }
+    Ok(outcome)
+}
+
+fn message(w: &mut Writer<'_>, fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
+    match w.placement(fact.mailbox, fact.uid)? {
+        Some(placement) => update(w, placement, fact, outcome),
+        None if fact.enter => enter(w, fact, outcome),
+        None => discard(w, fact),
+    }
+}
+
+/// Drops what came for a message that is not here any more.
+fn discard(w: &mut Writer<'_>, fact: MessageFact) -> Result<()> {
+    match fact.body {
+        Some(body) if body.stored > 0 => blobs::remove(&mut w.tables, body.blob),
+        _ => Ok(()),
+    }
+}
+
+fn update(w: &mut Writer<'_>, old: Placement, mut fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
+    let mut placement = old;
+    if let Some(flags) = fact.flags.take() {
+        // An older mod-sequence never overwrites a newer one.
+        let stale = fact.modseq.is_some_and(|m| m != 0 && m < old.modseq);
+        if !stale {
+            placement.flags = flags.flags;
+            placement.keywords = w.keyword_set(&flags)?;
+        }
+    }
+    placement.modseq = old.modseq.max(fact.modseq.unwrap_or(0));
+    let flags_differ = (placement.flags, placement.keywords) != (old.flags, old.keywords);
+    if placement != old {
+        w.put_placement(fact.mailbox, placement)?;
+    }
+    if flags_differ {
+        let mailbox = w.mailbox(fact.mailbox)?;
+        let (was, is) = (old.flags.contains(Flags::SEEN), placement.flags.contains(Flags::SEEN));
+        mailbox.unseen = mailbox.unseen + u64::from(!is) - u64::from(!was).min(mailbox.unseen + u64::from(!is));
+        outcome.flags_changed += 1;
+    }
+    let content_changed = refine(w, old.message, &mut fact, outcome)?;
+    if flags_differ || content_changed {
+        w.change(Change::MessageChanged(fact.mailbox, old.message));
+    }
+    Ok(())
+}
+
+/// Enters a message that is not here under this UID.
+fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
+    let account = w.mailbox(fact.mailbox)?.account;
+    let size = fact.body.as_ref().map(StagedBody::len).or(fact.size).unwrap_or(0);
+    let found = find_content(w, account, &fact, size)?;
+    let known = found.is_some();
+    let (content, provisional) = match found {
+        Some(found) => found,
+        None => (new_content(w, account, &fact)?, false),
+    };
+    let reused = orphans::claim(w, account, content)?;
+    let id = reused.unwrap_or_else(|| {
+        w.counters.message += 1;
+        MessageId(w.counters.message)
+    });
+    let flags = fact.flags.take().unwrap_or_default();
+    let record = MessageRecord {
+        mailbox: fact.mailbox,
+        uid: fact.uid,
+        content,
+        internal_date: fact.internal_date.unwrap_or(w.now_ms),
+        size,
+        provisional,
+        added_ms: w.now_ms,
+        gone_ms: None,
+    };
+    place(w, id, &record, &flags, fact.modseq.unwrap_or(0))?;
+    outcome.added += 1;
+    let seen = flags.flags.contains(Flags::SEEN) || flags.flags.contains(Flags::DELETED);
+    if fact.fresh && !seen && !known && reused.is_none() {
+        w.tables.fresh.insert(keys::message(id).as_slice(), [].as_slice())?;
+        outcome.fresh.push((fact.mailbox, id));
+    }
+    let had_body = known && w.content(content)?.is_some_and(|c| c.body.is_some());
+    if had_body && fact.body.is_none() {
+        outcome.already_here.push((fact.mailbox, fact.uid));
+    }
+    refine(w, id, &mut fact, outcome)?;
+    Ok(())
+}
+
+/// Writes a message's record and everything that finds it.
+pub(crate) fn place(
+    w: &mut Writer<'_>,
+    id: MessageId,
+    record: &MessageRecord,
+    flags: &FlagSet,
+    modseq: u64,
+) -> Result<()> {
+    let keywords = w.keyword_set(flags)?;
+    let placement = Placement { uid: record.uid, flags: flags.flags, keywords, message: id, modseq };
+    w.put_placement(record.mailbox, placement)?;
+    w.put_message(id, record)?;
+    put_date(w, id, record)?;
+    w.tables.holders.insert(keys::pair(record.content.0, id.0).as_slice(), [].as_slice())?;
+    let mailbox = w.mailbox(record.mailbox)?;
+    mailbox.total += 1;
+    mailbox.size += record.size;
+    mailbox.unseen += u64::from(!flags.flags.contains(Flags::SEEN));
+    w.change(Change::MessageAdded(record.mailbox, id));
+    Ok(())
+}
+
+fn put_date(w: &mut Writer<'_>, id: MessageId, record: &MessageRecord) -> Result<()> {
+    let mut value = [0; 12];
+    value[..8].copy_from_slice(&record.content.0.to_be_bytes());
+    value[8..].copy_from_slice(&record.uid.to_be_bytes());
+    let key = keys::by_date(record.mailbox, record.internal_date, id);
+    w.tables.by_date.insert(key.as_slice(), value.as_slice())?;
+    Ok(())
+}
+
+fn find_content(
+    w: &Writer<'_>,
+    account: crate::ids::AccountId,
+    fact: &MessageFact,
+    size: u64,
+) -> Result<Option<(ContentId, bool)>> {
+    if let Some(hash) = fact.body.as_ref().and_then(|b| b.hash.as_ref())
+        && let Some(found) = identity::by_bytes(w, account, hash)?
+    {
+        return Ok(Some((found, false)));
+    }
+    if let Some(id) = &fact.email_id {
+        // A server with ids of its own gives every message one: no weaker match is needed.
+        return Ok(identity::by_server_id(w, account, id)?.map(|found| (found, false)));
+    }
+    if let (None, Some(reading)) = (&fact.body, &fact.reading) {
+        return Ok(identity::provisional(w, account, &reading.summary, size)?.map(|found| (found, true)));
+    }
+    Ok(None)
+}
+
+fn new_content(w: &mut Writer<'_>, account: crate::ids::AccountId, fact: &MessageFact) -> Result<ContentId> {
+    w.counters.content += 1;
+    let id = ContentId(w.counters.content);
+    let reading = fact.reading.clone().unwrap_or_default();
+    let content =
+        ContentRecord { summary: reading.summary, account, email_id: fact.email_id.clone(), body: None };
+    identity::enter(w, id, &content)?;
+    w.put_content(id, &content)?;
+    w.tables.details.insert(keys::content(id).as_slice(), record::encode(&reading.details).as_slice())?;
+    Ok(id)
+}
+
+/// Adds to a message's content what a fact says of it. Returns whether anything changed.
+fn refine(w: &mut Writer<'_>, id: MessageId, fact: &mut MessageFact, outcome: &mut Outcome) -> Result<bool> {
+    if let Some(body) = fact.body.take() {
+        return attach(w, id, fact, body, outcome);
+    }
+    if fact.parts.is_none() && fact.preview.is_none() {
+        return Ok(false);
+    }
+    let Some(message) = w.message(id)? else { return Ok(false) };
+    let Some(mut content) = w.content(message.content)? else { return Ok(false) };
+    if content.body.is_some() {
+        // What was read from the bytes themselves is better than what a server says about them.
+        return Ok(false);
+    }
+    if let Some(preview) = fact.preview.take() {
+        content.summary.preview = preview;
+    }
+    if let Some(parts) = fact.parts.take() {
+        let key = keys::content(message.content);
+        let stored = crate::store::tables::get(&w.tables.details, &key)?;
+        let mut details: crate::message::Details = match stored {
+            Some(bytes) => record::decode(&bytes)?,
+            None => Default::default(),
+        };
+        let attachments = parts.iter().filter(|p| p.is_attachment()).count();
+        content.summary.attachments = attachments.min(usize::from(u16::MAX)) as u16;
+        content.summary.structured = true;
+        details.parts = parts;
+        details.parts_complete = true;
+        w.tables.details.insert(key.as_slice(), record::encode(&details).as_slice())?;
+    }
+    w.put_content(message.content, &content)?;
+    Ok(true)
+}
+
+/// Gives a message its body: written under its content, or dropped where the same bytes are here.
+fn attach(
+    w: &mut Writer<'_>,
+    id: MessageId,
+    fact: &mut MessageFact,
+    body: StagedBody,
+    outcome: &mut Outcome,
+) -> Result<bool> {
+    let Some(mut message) = w.message(id)? else { return Ok(false) };
+    let Some(mut content) = w.content(message.content)? else { return Ok(false) };
+    let hash = body.hash.clone().ok_or(Error::Misuse("a batch was applied unprepared"))?;
+    let len = body.len();
+    drop_partial(w, fact.mailbox, fact.uid)?;
+    outcome.bodies.push((fact.mailbox, fact.uid, id));
+    let same = identity::by_bytes(w, content.account, &hash)?;
+    if let Some(same) = same {
+        discard_bytes(w, &body)?;
+        if same == message.content {
+            return Ok(false);
+        }
+        w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
+        w.tables.holders.insert(keys::pair(same.0, id.0).as_slice(), [].as_slice())?;
+        orphans::drop_unheld(w, message.content)?;
+        message.content = same;
+    } else if content.body.is_some() {
+        // The weak match was wrong, or the server changed a message that cannot change: the
+        // message gets a content of its own, and the other keeps what it has.
+        w.counters.content += 1;
+        let own = ContentId(w.counters.content);
+        w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
+        w.tables.holders.insert(keys::pair(own.0, id.0).as_slice(), [].as_slice())?;
+        orphans::drop_unheld(w, message.content)?;
+        content.body = None;
+        content.email_id = None;
+        write_body(w, own, &mut content, fact, &body, &hash)?;
+        message.content = own;
+    } else {
+        identity::forget(w, message.content, &content)?;
+        write_body(w, message.content, &mut content, fact, &body, &hash)?;
+    }
+    let grown = len.wrapping_sub(message.size);
+    if grown != 0 {
+        let mailbox = w.mailbox(message.mailbox)?;
+        mailbox.size = mailbox.size.wrapping_add(grown);
+        message.size = len;
+    }
+    message.provisional = false;
+    put_date(w, id, &message)?;
+    w.put_message(id, &message)?;
+    Ok(true)
+}
+
+fn write_body(
+    w: &mut Writer<'_>,
+    id: ContentId,
+    content: &mut ContentRecord,
+    fact: &mut MessageFact,
+    body: &StagedBody,
+    hash: &crate::message::ContentHash,
+) -> Result<()> {
+    if let Some(reading) = fact.reading.take() {
+        content.summary = reading.summary;
+        w.tables.details.insert(keys::content(id).as_slice(), record::encode(&reading.details).as_slice())?;
+    }
+    content.body =
+        Some(BodyRecord { blob: body.blob, len: body.len(), sha256: hash.raw, canonical: hash.canonical });
+    let mut offset = body.stored;
+    for data in &body.data {
+        blobs::append(&mut w.tables, body.blob, offset, data)?;
+        offset += data.len() as u64;
+    }
+    identity::enter(w, id, content)?;
+    w.put_content(id, content)
+}
+
+fn discard_bytes(w: &mut Writer<'_>, body: &StagedBody) -> Result<()> {
+    if body.stored > 0 { blobs::remove(&mut w.tables, body.blob) } else { Ok(()) }
+}
+
+fn drop_partial(w: &mut Writer<'_>, mailbox: MailboxId, uid: u32) -> Result<()> {
+    w.tables.partials.remove(keys::uid(mailbox, uid).as_slice())?;
+    Ok(())
+}
+
+pub(crate) fn drop_partials(w: &mut Writer<'_>, mailbox: MailboxId) -> Result<()> {
+    let (from, to) = (keys::mailbox(mailbox), keys::after_mailbox(mailbox));
+    let mut blobs_left = Vec::new();
+    for entry in w.tables.partials.range(from.as_slice()..to.as_slice())? {
+        blobs_left.push(record::decode::<crate::store::batch::PartialBody>(entry?.1.value())?.blob);
+    }
+    for blob in blobs_left {
+        blobs::remove(&mut w.tables, blob)?;
+    }
+    w.tables.partials.retain_in(from.as_slice()..to.as_slice(), |_, _| false)?;
+    Ok(())
+}
+
+/// Hides messages that the server no longer has under these UIDs. Ranges are walked through what
+/// is here, never counted out.
+pub(crate) fn gone(
+    w: &mut Writer<'_>,
+    mailbox: MailboxId,
+    uids: &UidSet,
+    suspicious: bool,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    w.store_page()?;
+    let mut here = Vec::new();
+    for (low, high) in uids.ranges() {
+        let (from, to) = (keys::placement(mailbox, low), keys::placement(mailbox, high));
+        for entry in w.tables.placements.range(from.as_slice()..=to.as_slice())? {
+            let page = keys::read_u32(entry?.0.value(), 4).unwrap_or(0) << 8;
+            here.push((page.max(low), (page | 0xff).min(high)));
+        }
+    }
+    for (low, high) in here {
+        for uid in low..=high {
+            if let Some(placement) = w.remove_placement(mailbox, uid)? {
+                hide(w, mailbox, placement, suspicious)?;
+                outcome.removed += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn hide(w: &mut Writer<'_>, mailbox: MailboxId, placement: Placement, suspicious: bool) -> Result<()> {
+    let id = placement.message;
+    let now = w.now_ms;
+    let Some(mut message) = w.message(id)? else { return Ok(()) };
+    w.tables.by_date.remove(keys::by_date(mailbox, message.internal_date, id).as_slice())?;
+    w.tables.fresh.remove(keys::message(id).as_slice())?;
+    let record = w.mailbox(mailbox)?;
+    record.total = record.total.saturating_sub(1);
+    record.size = record.size.saturating_sub(message.size);
+    record.unseen = record.unseen.saturating_sub(u64::from(!placement.flags.contains(Flags::SEEN)));
+    w.change(Change::MessageRemoved(mailbox, id));
+    if orphans::moved_elsewhere(w, id, &message)? {
+        return Ok(());
+    }
+    message.gone_ms = Some(now);
+    message.uid = 0;
+    w.put_message(id, &message)?;
+    let orphan = record::encode(&OrphanRecord { gone_ms: now, suspicious });
+    w.tables.orphans.insert(keys::pair(u64::from(mailbox.0), id.0).as_slice(), orphan.as_slice())?;
+    Ok(())
+}

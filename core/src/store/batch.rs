@@ -1,0 +1,284 @@
+//! A batch: what arrived since the last commit, in the store's own terms.
+//!
+//! A batch is a value. It is filled while bytes come in, prepared (messages read, hashed) without
+//! any lock, and applied in one write transaction, on whichever thread the host likes.
+
+use crate::flags::FlagSet;
+use crate::ids::{AccountId, MailboxId};
+use crate::limits::Limits;
+use crate::message::{self, ContentHash, ContentHasher, Part, Reading};
+use crate::model::Role;
+use crate::set::UidSet;
+
+/// Octets of a message that are read for its summary while it arrives; the rest waits until it is opened.
+pub(crate) const PREFIX: usize = 64 << 10;
+
+/// What is to be written together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) account: AccountId,
+    pub(crate) now_wall_ms: i64,
+    pub(crate) ops: Vec<Op>,
+    weight: usize,
+}
+
+/// One fact to write.
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// What was learnt of the account's server.
+    Account(AccountFact),
+    /// A mailbox that the server lists.
+    Mailbox(MailboxFact),
+    /// The list is complete: server mailboxes that it did not name are gone.
+    Listed { names: Vec<Vec<u8>> },
+    /// A mailbox's numbers.
+    State { mailbox: MailboxId, state: StateFact },
+    /// The server numbers the mailbox anew: every placement goes, contents stay.
+    Renumbered { mailbox: MailboxId, uid_validity: u32 },
+    /// Something about one message.
+    Message(Box<MessageFact>),
+    /// These UIDs are gone from the server.
+    Gone { mailbox: MailboxId, uids: UidSet, suspicious: bool },
+    /// Bytes of a body that is still arriving.
+    Piece { blob: u64, offset: u64, data: Vec<u8> },
+    /// How far a body has come that a cut would interrupt.
+    Partial { mailbox: MailboxId, uid: u32, partial: PartialBody },
+    /// What went from the server before this time may be forgotten.
+    Purge { before_ms: i64 },
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct AccountFact {
+    pub(crate) capabilities: Option<Vec<String>>,
+    pub(crate) server: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MailboxFact {
+    pub(crate) wire_name: Vec<u8>,
+    pub(crate) name: String,
+    pub(crate) delimiter: Option<u8>,
+    pub(crate) role: Option<Role>,
+    pub(crate) selectable: bool,
+    pub(crate) subscribed: Option<bool>,
+    pub(crate) mailbox_id: Option<String>,
+    pub(crate) uid_validity: Option<u32>,
+}
+
+/// Numbers of a mailbox; `None` leaves what is stored.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StateFact {
+    pub(crate) uid_validity: Option<u32>,
+    pub(crate) uid_next: Option<u32>,
+    pub(crate) highest_modseq: Option<u64>,
+    pub(crate) complete: Option<bool>,
+    pub(crate) bodies_complete: Option<bool>,
+    /// The STATUS that a finished pass stands for, by which the mailbox may be skipped next time.
+    pub(crate) settled: Option<Option<Settled>>,
+    pub(crate) audited_ms: Option<i64>,
+}
+
+/// What STATUS said when a mailbox was last wholly in step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Settled {
+    pub(crate) messages: u32,
+    pub(crate) uid_next: u32,
+    pub(crate) uid_validity: u32,
+    pub(crate) unseen: u32,
+    pub(crate) highest_modseq: u64,
+}
+
+/// A body whose transfer was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct PartialBody {
+    pub(crate) uid_validity: u32,
+    pub(crate) blob: u64,
+    /// Octets durable so far.
+    pub(crate) received: u64,
+    /// Octets in all.
+    pub(crate) total: u64,
+}
+
+/// What is known of one message under one UID; `None` leaves what is stored.
+#[derive(Debug)]
+pub(crate) struct MessageFact {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) uid: u32,
+    /// Whether it may be entered where it is not here yet; else an unknown UID is left alone.
+    pub(crate) enter: bool,
+    /// Whether it counts as new mail where it is entered unseen.
+    pub(crate) fresh: bool,
+    pub(crate) flags: Option<FlagSet>,
+    pub(crate) modseq: Option<u64>,
+    pub(crate) internal_date: Option<i64>,
+    pub(crate) size: Option<u64>,
+    pub(crate) email_id: Option<String>,
+    /// The header, or fields of it, as sent.
+    pub(crate) header: Option<Vec<u8>>,
+    pub(crate) parts: Option<Vec<Part>>,
+    pub(crate) preview: Option<String>,
+    pub(crate) body: Option<StagedBody>,
+    /// Filled when the batch is prepared.
+    pub(crate) reading: Option<Reading>,
+}
+
+impl MessageFact {
+    pub(crate) fn new(mailbox: MailboxId, uid: u32) -> MessageFact {
+        MessageFact {
+            mailbox,
+            uid,
+            enter: false,
+            fresh: false,
+            flags: None,
+            modseq: None,
+            internal_date: None,
+            size: None,
+            email_id: None,
+            header: None,
+            parts: None,
+            preview: None,
+            body: None,
+            reading: None,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        200 + self.header.as_ref().map_or(0, Vec::len) + self.body.as_ref().map_or(0, |b| b.held())
+    }
+}
+
+/// A whole message body on its way into the store.
+#[derive(Debug)]
+pub(crate) struct StagedBody {
+    pub(crate) blob: u64,
+    /// Octets that earlier batches hold already.
+    pub(crate) stored: u64,
+    /// The octets after those.
+    pub(crate) data: Vec<Vec<u8>>,
+    /// The beginning of the message, where it is not in `data`.
+    prefix: Vec<u8>,
+    hasher: Option<ContentHasher>,
+    /// Filled when the batch is prepared.
+    pub(crate) hash: Option<ContentHash>,
+}
+
+impl StagedBody {
+    pub(crate) fn new(blob: u64) -> StagedBody {
+        StagedBody {
+            blob,
+            stored: 0,
+            data: Vec::new(),
+            prefix: Vec::new(),
+            hasher: Some(ContentHasher::new()),
+            hash: None,
+        }
+    }
+
+    /// Adds bytes as they arrive, in vectors as long as the longest chunk.
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
+        use crate::store::blobs::LARGEST;
+        while !bytes.is_empty() {
+            let room = self.data.last().map_or(0, |last| LARGEST - last.len());
+            if room == 0 {
+                self.data.push(Vec::with_capacity(bytes.len().clamp(1024, LARGEST)));
+                continue;
+            }
+            let (head, rest) = bytes.split_at(room.min(bytes.len()));
+            self.data.last_mut().expect("one was pushed").extend_from_slice(head);
+            bytes = rest;
+        }
+    }
+
+    /// Octets that this body holds in memory.
+    pub(crate) fn held(&self) -> usize {
+        self.data.iter().map(Vec::len).sum()
+    }
+
+    /// Octets of the body in all, so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.stored + self.held() as u64
+    }
+
+    /// A body of which `stored` octets are in the store under `blob` already.
+    pub(crate) fn resumed(blob: u64, stored: u64, prefix: Vec<u8>, hasher: ContentHasher) -> StagedBody {
+        StagedBody { blob, stored, data: Vec::new(), prefix, hasher: Some(hasher), hash: None }
+    }
+
+    /// Takes the full chunks out for a batch of their own, so that a large body does not stay in memory.
+    pub(crate) fn take_full_chunks(&mut self) -> Vec<Op> {
+        self.take_chunks(self.data.len().saturating_sub(1))
+    }
+
+    /// Takes everything out that came so far.
+    pub(crate) fn take_all_chunks(&mut self) -> Vec<Op> {
+        self.take_chunks(self.data.len())
+    }
+
+    fn take_chunks(&mut self, count: usize) -> Vec<Op> {
+        let mut ops = Vec::with_capacity(count);
+        for data in self.data.drain(..count) {
+            if self.prefix.is_empty() {
+                self.prefix = data.clone();
+            }
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&data);
+            }
+            let offset = self.stored;
+            self.stored += data.len() as u64;
+            ops.push(Op::Piece { blob: self.blob, offset, data });
+        }
+        ops
+    }
+
+    fn prepare(&mut self, limits: &Limits) -> Reading {
+        let mut hasher = self.hasher.take().unwrap_or_default();
+        for chunk in &self.data {
+            hasher.update(chunk);
+        }
+        self.hash = Some(hasher.finish());
+        let first: &[u8] =
+            if self.stored > 0 { &self.prefix } else { self.data.first().map_or(&[], Vec::as_slice) };
+        let prefix = &first[..first.len().min(PREFIX)];
+        if prefix.len() as u64 == self.len() {
+            message::read_message(prefix, limits)
+        } else {
+            message::read_prefix(prefix, limits)
+        }
+    }
+}
+
+impl Batch {
+    pub(crate) fn new(account: AccountId) -> Batch {
+        Batch { account, now_wall_ms: 0, ops: Vec::new(), weight: 0 }
+    }
+
+    pub(crate) fn push(&mut self, op: Op) {
+        self.weight += match &op {
+            Op::Message(fact) => fact.weight(),
+            Op::Piece { data, .. } => data.len(),
+            _ => 64,
+        };
+        self.ops.push(op);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    /// Octets held in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// The work that needs no lock: hashes, and the summaries of what arrived.
+    pub(crate) fn prepare(&mut self, limits: &Limits) {
+        for op in &mut self.ops {
+            let Op::Message(fact) = op else { continue };
+            if let Some(body) = &mut fact.body {
+                fact.reading = Some(body.prepare(limits));
+            } else if let Some(header) = fact.header.take() {
+                fact.reading = Some(message::read_header(&header, limits));
+            }
+        }
+    }
+}

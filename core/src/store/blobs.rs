@@ -1,0 +1,110 @@
+//! Blobs: message bytes in chunks that fill redb's pages.
+//!
+//! redb rounds a large value up to a power of two of its 4 KiB pages. Cut so that each piece just
+//! fits such a run, mail takes little more room than its bytes; whole values took half as much again.
+//! A chunk begins with one octet that says how the rest is stored.
+
+use redb::ReadableTable;
+
+use crate::error::{Error, Result};
+use crate::store::keys;
+use crate::store::tables::Tables;
+
+/// What a page run holds besides a chunk's bytes: the leaf's header and offsets, the key, our octet.
+const OVERHEAD: usize = 4 + 4 + 4 + 16 + 1;
+const PAGE: usize = 4096;
+/// The longest chunk: one run of 16 pages.
+pub(crate) const LARGEST: usize = 16 * PAGE - OVERHEAD;
+
+const PLAIN: u8 = 0;
+const DEFLATE: u8 = 1;
+
+/// Splits off the first piece to store of what is left.
+fn piece(len: usize) -> usize {
+    let mut pages = 16;
+    while pages > 1 {
+        if len >= pages * PAGE - OVERHEAD {
+            return pages * PAGE - OVERHEAD;
+        }
+        pages /= 2;
+    }
+    len.min(PAGE - OVERHEAD)
+}
+
+/// Appends bytes to a blob at `offset`.
+pub(crate) fn append(tables: &mut Tables<'_>, blob: u64, mut offset: u64, mut data: &[u8]) -> Result<()> {
+    let mut value = Vec::with_capacity(data.len().min(LARGEST) + 1);
+    while !data.is_empty() {
+        let (head, rest) = data.split_at(piece(data.len()));
+        value.clear();
+        value.push(PLAIN);
+        value.extend_from_slice(head);
+        tables.blobs.insert(keys::chunk(blob, offset).as_slice(), value.as_slice())?;
+        offset += head.len() as u64;
+        data = rest;
+    }
+    Ok(())
+}
+
+/// Drops a blob and all its chunks.
+pub(crate) fn remove(tables: &mut Tables<'_>, blob: u64) -> Result<()> {
+    let (from, to) = (keys::chunk(blob, 0), keys::chunk(blob, u64::MAX));
+    tables.blobs.retain_in(from.as_slice()..=to.as_slice(), |_, _| false)?;
+    Ok(())
+}
+
+/// Reads `len` octets from `offset`, touching only the chunks that hold them. Shorter at the end.
+pub(crate) fn read(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    blob: u64,
+    offset: u64,
+    len: u64,
+) -> Result<Vec<u8>> {
+    let damaged = || Error::Corrupt(format!("blob {blob} has a hole"));
+    let end = offset.saturating_add(len);
+    let mut out = Vec::new();
+    let first = table.range(keys::chunk(blob, 0).as_slice()..=keys::chunk(blob, offset).as_slice())?.next_back();
+    let Some(first) = first.transpose()? else { return Ok(out) };
+    let start = keys::read_u64(first.0.value(), 8).ok_or_else(damaged)?;
+    let mut position = start;
+    for entry in table.range(keys::chunk(blob, start).as_slice()..keys::chunk(blob, end).as_slice())? {
+        let (key, value) = entry?;
+        if keys::read_u64(key.value(), 8) != Some(position) {
+            return Err(damaged());
+        }
+        let chunk = expand(value.value()).ok_or_else(damaged)?;
+        let from = offset.saturating_sub(position).min(chunk.len() as u64) as usize;
+        let to = end.saturating_sub(position).min(chunk.len() as u64) as usize;
+        out.extend_from_slice(&chunk[from..to.max(from)]);
+        position += chunk.len() as u64;
+    }
+    Ok(out)
+}
+
+fn expand(stored: &[u8]) -> Option<std::borrow::Cow<'_, [u8]>> {
+    match stored.split_first()? {
+        (&PLAIN, data) => Some(data.into()),
+        (&DEFLATE, data) => {
+            use std::io::Read;
+            let mut out = Vec::new();
+            // A chunk is never longer than one run; more is damage.
+            flate2::read::DeflateDecoder::new(data).take(LARGEST as u64 + 1).read_to_end(&mut out).ok()?;
+            (out.len() <= LARGEST).then(|| out.into())
+        }
+        _ => None,
+    }
+}
+
+/// Octets that a blob's chunks take in the store, and octets that they mean.
+pub(crate) fn extent(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    blob: u64,
+) -> Result<(u64, u64)> {
+    let (mut stored, mut meant) = (0, 0);
+    for entry in table.range(keys::chunk(blob, 0).as_slice()..=keys::chunk(blob, u64::MAX).as_slice())? {
+        let (_, value) = entry?;
+        stored += value.value().len() as u64;
+        meant += expand(value.value()).map_or(0, |c| c.len() as u64);
+    }
+    Ok((stored, meant))
+}

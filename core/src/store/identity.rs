@@ -1,0 +1,142 @@
+//! By what a content is known again, strongest first: the server's own id, the bytes, and last a
+//! provisional match of Message-ID, size and date.
+//!
+//! Every identity is scoped to its account: a hostile server cannot name another account's mail.
+
+use redb::ReadableTable;
+use sha2::{Digest, Sha256};
+
+use crate::error::Result;
+use crate::ids::{AccountId, ContentId, MessageId};
+use crate::message::{ContentHash, Summary};
+use crate::store::keys;
+use crate::store::records::ContentRecord;
+use crate::store::writer::Writer;
+
+/// The kinds of identity in the index.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// EMAILID or X-GM-MSGID, with its prefix.
+    ServerId = 1,
+    /// The canonical hash of the bytes.
+    Bytes = 2,
+    /// The Message-ID.
+    MessageId = 3,
+}
+
+fn short(value: &[u8]) -> [u8; 8] {
+    let hash = Sha256::digest(value);
+    *hash.first_chunk().expect("a SHA-256 has 32 octets")
+}
+
+fn insert(w: &mut Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8], content: ContentId) -> Result<()> {
+    w.tables.identities.insert(keys::identity(account, kind as u8, hash, content).as_slice(), [].as_slice())?;
+    Ok(())
+}
+
+fn remove(w: &mut Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8], content: ContentId) -> Result<()> {
+    w.tables.identities.remove(keys::identity(account, kind as u8, hash, content).as_slice())?;
+    Ok(())
+}
+
+/// Contents that may have an identity; each is to be checked.
+fn candidates(w: &Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8]) -> Result<Vec<ContentId>> {
+    // A flood of equal Message-IDs must not make every lookup long: past this many none is unique anyway.
+    const MOST: usize = 16;
+    let from = keys::identity(account, kind as u8, hash, ContentId(0));
+    let to = keys::identity(account, kind as u8, hash, ContentId(u64::MAX));
+    let mut found = Vec::new();
+    for entry in w.tables.identities.range(from.as_slice()..=to.as_slice())?.take(MOST) {
+        found.extend(keys::read_u64(entry?.0.value(), 13).map(ContentId));
+    }
+    Ok(found)
+}
+
+/// Enters every identity that a content has.
+pub(crate) fn enter(w: &mut Writer<'_>, id: ContentId, content: &ContentRecord) -> Result<()> {
+    each(content, |account, kind, hash| insert(w, account, kind, hash, id))
+}
+
+/// Takes every identity of a content out.
+pub(crate) fn forget(w: &mut Writer<'_>, id: ContentId, content: &ContentRecord) -> Result<()> {
+    each(content, |account, kind, hash| remove(w, account, kind, hash, id))
+}
+
+fn each(content: &ContentRecord, mut act: impl FnMut(AccountId, Kind, [u8; 8]) -> Result<()>) -> Result<()> {
+    if let Some(id) = &content.email_id {
+        act(content.account, Kind::ServerId, short(id.as_bytes()))?;
+    }
+    if let Some(body) = &content.body {
+        act(content.account, Kind::Bytes, *body.canonical.first_chunk().expect("32 octets"))?;
+    }
+    if let Some(id) = &content.summary.message_id {
+        act(content.account, Kind::MessageId, short(id.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// The content with the server's id.
+pub(crate) fn by_server_id(w: &Writer<'_>, account: AccountId, id: &str) -> Result<Option<ContentId>> {
+    for found in candidates(w, account, Kind::ServerId, short(id.as_bytes()))? {
+        if w.content(found)?.is_some_and(|c| c.email_id.as_deref() == Some(id)) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The content with exactly these bytes.
+pub(crate) fn by_bytes(w: &Writer<'_>, account: AccountId, hash: &ContentHash) -> Result<Option<ContentId>> {
+    let short = *hash.canonical.first_chunk().expect("32 octets");
+    for found in candidates(w, account, Kind::Bytes, short)? {
+        let body = w.content(found)?.and_then(|c| c.body);
+        if body.is_some_and(|b| b.sha256 == hash.raw && b.len == hash.len) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The one content whose Message-ID, date, subject, sender and size all agree; `None` where there
+/// is none, or more than one.
+pub(crate) fn provisional(
+    w: &Writer<'_>,
+    account: AccountId,
+    summary: &Summary,
+    size: u64,
+) -> Result<Option<ContentId>> {
+    let Some(id) = &summary.message_id else { return Ok(None) };
+    let mut only = None;
+    for found in candidates(w, account, Kind::MessageId, short(id.as_bytes()))? {
+        let Some(content) = w.content(found)? else { continue };
+        let s = &content.summary;
+        let same = s.message_id == summary.message_id
+            && s.date_ms == summary.date_ms
+            && s.subject == summary.subject
+            && s.from == summary.from
+            && size_of(w, found, &content)? == Some(size);
+        if same && only.replace(found).is_some() {
+            return Ok(None);
+        }
+    }
+    Ok(only)
+}
+
+fn size_of(w: &Writer<'_>, id: ContentId, content: &ContentRecord) -> Result<Option<u64>> {
+    if let Some(body) = &content.body {
+        return Ok(Some(body.len));
+    }
+    let Some(holder) = holders(w, id)?.first().copied() else { return Ok(None) };
+    Ok(w.message(holder)?.map(|m| m.size))
+}
+
+/// The messages that have a content, oldest first.
+pub(crate) fn holders(w: &Writer<'_>, content: ContentId) -> Result<Vec<MessageId>> {
+    let (from, to) = (keys::pair(content.0, 0), keys::pair(content.0, u64::MAX));
+    let mut all = Vec::new();
+    for entry in w.tables.holders.range(from.as_slice()..=to.as_slice())? {
+        all.extend(keys::read_u64(entry?.0.value(), 8).map(MessageId));
+    }
+    Ok(all)
+}

@@ -1,0 +1,343 @@
+//! The store: one redb database behind one gate.
+//!
+//! Nothing here knows a protocol. A [`Batch`] of facts comes in and is applied in one write
+//! transaction; pages, messages and bytes go out as owned values.
+
+pub(crate) mod accounts;
+pub(crate) mod apply;
+pub(crate) mod batch;
+mod blobs;
+mod gate;
+mod identity;
+mod keys;
+mod mailboxes;
+mod orphans;
+mod placements;
+pub(crate) mod query;
+mod record;
+pub(crate) mod records;
+pub(crate) mod storage;
+mod tables;
+pub(crate) mod verify;
+mod writer;
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+
+use redb::{Database, ReadableDatabase, ReadableTable};
+
+use crate::error::{Error, Result};
+use crate::store::gate::Gate;
+use crate::store::storage::{Storage, StorageFile};
+use crate::store::tables::{Snapshot, Tables};
+use crate::store::writer::Writer;
+
+/// The schema that this version writes and reads.
+const SCHEMA: u32 = 1;
+const SCHEMA_KEY: &[u8] = b"schema";
+const INCARNATION_KEY: &[u8] = b"incarnation";
+
+/// How the store uses memory and disk.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoreOptions {
+    pub(crate) cache: usize,
+    pub(crate) quick_repair: bool,
+}
+
+pub(crate) struct Store {
+    storage: Box<dyn Storage>,
+    options: StoreOptions,
+    gate: Gate,
+    state: RwLock<State>,
+    next_blob: AtomicU64,
+}
+
+enum State {
+    Open(Opened),
+    Suspended,
+    /// The storage failed under redb, which is dead from then on.
+    Failed(Option<Opened>),
+    Closed,
+}
+
+struct Opened {
+    // Declared before the claim, so that the database is closed before another may open it.
+    database: Database,
+    _claim: Claim,
+}
+
+/// The places open in this process. File locks are per process on some systems and missing on
+/// others; this is what refuses a second opening everywhere.
+fn registry() -> &'static Mutex<HashSet<String>> {
+    static REGISTRY: OnceLock<Mutex<HashSet<String>>> = OnceLock::new();
+    REGISTRY.get_or_init(Default::default)
+}
+
+struct Claim(String);
+
+impl Claim {
+    fn take(identity: String) -> Result<Claim> {
+        let mut open = registry().lock().unwrap_or_else(PoisonError::into_inner);
+        if open.insert(identity.clone()) { Ok(Claim(identity)) } else { Err(Error::Locked) }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        registry().lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// One read's view of the whole store. It lives within one call of the host.
+pub(crate) struct Reading<'a> {
+    pub(crate) tables: Snapshot,
+    _state: RwLockReadGuard<'a, State>,
+}
+
+impl Store {
+    pub(crate) fn open(storage: Box<dyn Storage>, options: StoreOptions, seed: u64) -> Result<Store> {
+        let opened = open_database(&*storage, options, seed)?;
+        let next = first_free_blob(&opened.database)?;
+        Ok(Store {
+            storage,
+            options,
+            gate: Gate::default(),
+            state: RwLock::new(State::Open(opened)),
+            next_blob: AtomicU64::new(next),
+        })
+    }
+
+    /// An id for a blob. Ids rise, since keys in rising order are cheap to write.
+    pub(crate) fn new_blob(&self) -> u64 {
+        self.next_blob.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A snapshot of everything.
+    pub(crate) fn read(&self) -> Result<Reading<'_>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let opened = opened(&state)?;
+        let tables = Snapshot::open(&opened.database.begin_read()?)?;
+        Ok(Reading { tables, _state: state })
+    }
+
+    /// Runs one write transaction. Whoever comes first goes first.
+    pub(crate) fn write<R>(
+        &self,
+        now_ms: i64,
+        act: impl FnOnce(&mut Writer<'_>) -> Result<R>,
+    ) -> Result<(R, u64)> {
+        let _pass = self.gate.enter();
+        let outcome = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            transact(opened(&state)?, self.options, now_ms, act)
+        };
+        if let Err(Error::Storage(_) | Error::StorageFailed) = &outcome {
+            self.fail();
+        }
+        outcome
+    }
+
+    fn fail(&self) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Open(_)) {
+            let State::Open(opened) = std::mem::replace(&mut *state, State::Closed) else { return };
+            *state = State::Failed(Some(opened));
+        }
+    }
+
+    /// Opens the storage again after it failed.
+    pub(crate) fn reopen(&self, seed: u64) -> Result<()> {
+        let _pass = self.gate.enter();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match &mut *state {
+            State::Open(_) => return Ok(()),
+            State::Closed => return Err(Error::Closed),
+            State::Failed(old) => drop(old.take()),
+            State::Suspended => {}
+        }
+        let opened = open_database(&*self.storage, self.options, seed)?;
+        self.next_blob.fetch_max(first_free_blob(&opened.database)?, Ordering::Relaxed);
+        *state = State::Open(opened);
+        Ok(())
+    }
+
+    /// Closes the database and gives back its lock until [`Store::reopen`].
+    pub(crate) fn suspend(&self) -> Result<()> {
+        let _pass = self.gate.enter();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match *state {
+            State::Closed => Err(Error::Closed),
+            _ => {
+                *state = State::Suspended;
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        let _pass = self.gate.enter();
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Closed;
+    }
+
+    /// Gives unused space back to the storage. Waits for readers; nothing else runs meanwhile.
+    pub(crate) fn compact(&self) -> Result<bool> {
+        let _pass = self.gate.enter();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match &mut *state {
+            State::Open(opened) => Ok(opened.database.compact()?),
+            State::Suspended => Err(Error::Suspended),
+            State::Failed(_) => Err(Error::StorageFailed),
+            State::Closed => Err(Error::Closed),
+        }
+    }
+}
+
+fn opened(state: &State) -> Result<&Opened> {
+    match state {
+        State::Open(opened) => Ok(opened),
+        State::Suspended => Err(Error::Suspended),
+        State::Failed(_) => Err(Error::StorageFailed),
+        State::Closed => Err(Error::Closed),
+    }
+}
+
+fn transact<R>(
+    opened: &Opened,
+    options: StoreOptions,
+    now_ms: i64,
+    act: impl FnOnce(&mut Writer<'_>) -> Result<R>,
+) -> Result<(R, u64)> {
+    let mut txn = opened.database.begin_write()?;
+    txn.set_quick_repair(options.quick_repair);
+    let done = (|| {
+        let mut writer = Writer::new(Tables::open(&txn)?, now_ms)?;
+        let done = act(&mut writer)?;
+        Ok((done, writer.finish()?))
+    })();
+    match done {
+        Ok(done) => {
+            txn.commit()?;
+            Ok(done)
+        }
+        Err(error) => {
+            // The first error says more than one about undoing it.
+            let _ = txn.abort();
+            Err(error)
+        }
+    }
+}
+
+fn open_database(storage: &dyn Storage, options: StoreOptions, seed: u64) -> Result<Opened> {
+    let claim = Claim::take(storage.identity())?;
+    let file = storage.open().map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => Error::Locked,
+        _ => Error::Storage(error),
+    })?;
+    refuse_foreign(&*file)?;
+    let database = redb::Builder::new()
+        .set_cache_size(options.cache)
+        .create_with_backend(Backend(file))
+        .map_err(|error| match error {
+            redb::DatabaseError::Storage(redb::StorageError::Corrupted(why)) => Error::Corrupt(why),
+            redb::DatabaseError::Storage(redb::StorageError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => {
+                Error::NotADatabase(e.to_string())
+            }
+            redb::DatabaseError::UpgradeRequired(v) => Error::NotADatabase(format!("redb file format {v}")),
+            other => Error::from(redb::Error::from(other)),
+        })?;
+    prepare_schema(&database, options, seed)?;
+    Ok(Opened { database, _claim: claim })
+}
+
+/// A file with something else in it is not touched.
+fn refuse_foreign(file: &dyn StorageFile) -> Result<()> {
+    const MAGIC: &[u8] = b"redb";
+    let len = file.len().map_err(Error::Storage)?;
+    if len == 0 {
+        return Ok(());
+    }
+    let mut start = [0; 4];
+    let readable = len >= 4096 && file.read(0, &mut start).is_ok();
+    if readable && start == MAGIC { Ok(()) } else { Err(Error::NotADatabase("it holds something else".into())) }
+}
+
+fn prepare_schema(database: &Database, options: StoreOptions, seed: u64) -> Result<()> {
+    const META: redb::TableDefinition<'_, &[u8], &[u8]> = redb::TableDefinition::new("meta");
+    let found = {
+        let txn = database.begin_read()?;
+        match txn.open_table(META) {
+            Ok(meta) => meta.get(SCHEMA_KEY)?.and_then(|v| keys::read_u32(v.value(), 0)),
+            Err(redb::TableError::TableDoesNotExist(_)) => {
+                if txn.list_tables()?.next().is_some() {
+                    return Err(Error::NotADatabase("a redb file of another program".into()));
+                }
+                None
+            }
+            Err(redb::TableError::TableTypeMismatch { .. }) => {
+                return Err(Error::NotADatabase("a redb file of another program".into()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    match found {
+        Some(SCHEMA) => Ok(()),
+        Some(found) => Err(Error::NewerSchema { found, supported: SCHEMA }),
+        None => {
+            let mut txn = database.begin_write()?;
+            txn.set_quick_repair(options.quick_repair);
+            {
+                let mut tables = Tables::open(&txn)?;
+                tables.meta.insert(SCHEMA_KEY, SCHEMA.to_be_bytes().as_slice())?;
+                tables.meta.insert(INCARNATION_KEY, seed.to_be_bytes().as_slice())?;
+            }
+            txn.commit()?;
+            Ok(())
+        }
+    }
+}
+
+fn first_free_blob(database: &Database) -> Result<u64> {
+    let tables = Snapshot::open(&database.begin_read()?)?;
+    let last = tables.blobs.last()?.and_then(|(key, _)| keys::read_u64(key.value(), 0));
+    let mut free = last.map_or(1, |last| last + 1);
+    for entry in tables.partials.iter()? {
+        let partial: batch::PartialBody = record::decode(entry?.1.value())?;
+        free = free.max(partial.blob + 1);
+    }
+    Ok(free)
+}
+
+/// Our storage as redb wants it.
+#[derive(Debug)]
+struct Backend(Box<dyn StorageFile>);
+
+impl redb::StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+}
+
+/// A store that several parts of the engine share.
+pub(crate) type SharedStore = Arc<Store>;

@@ -1,0 +1,124 @@
+//! Messages that went from the server: hidden, and kept for a while so that a message that only
+//! moved keeps its id and is not downloaded again.
+
+use redb::ReadableTable;
+
+use crate::error::Result;
+use crate::ids::{AccountId, ContentId, MessageId};
+use crate::model::Change;
+use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord};
+use crate::store::writer::Writer;
+use crate::store::{blobs, identity, keys, record};
+
+/// How long a message that appeared elsewhere first may still turn out to be one that moved.
+const GRACE_MS: i64 = 24 * 3_600_000;
+
+/// The id of the one hidden message that has a content, taken back into use; `None` where there is
+/// none or the match is not unique.
+pub(crate) fn claim(w: &mut Writer<'_>, _account: AccountId, content: ContentId) -> Result<Option<MessageId>> {
+    let mut only = None;
+    for holder in identity::holders(w, content)? {
+        let Some(message) = w.message(holder)? else { continue };
+        if message.gone_ms.is_some() && only.replace((holder, message)).is_some() {
+            return Ok(None);
+        }
+    }
+    let Some((id, message)) = only else { return Ok(None) };
+    w.tables.orphans.remove(keys::pair(u64::from(message.mailbox.0), id.0).as_slice())?;
+    Ok(Some(id))
+}
+
+/// Whether a message that goes from one mailbox stands in another since a short while, and only
+/// there: then it moved, and the place there takes its id.
+pub(crate) fn moved_elsewhere(w: &mut Writer<'_>, id: MessageId, message: &MessageRecord) -> Result<bool> {
+    let mut only = None;
+    for holder in identity::holders(w, message.content)? {
+        if holder == id {
+            continue;
+        }
+        let Some(other) = w.message(holder)? else { continue };
+        let young = other.added_ms > message.added_ms && w.now_ms.saturating_sub(other.added_ms) < GRACE_MS;
+        if other.gone_ms.is_none() && other.uid != 0 && young && only.replace((holder, other)).is_some() {
+            return Ok(false);
+        }
+    }
+    let Some((twin, place)) = only else { return Ok(false) };
+    if place.mailbox == message.mailbox {
+        return Ok(false);
+    }
+    let Some(mut row) = w.placement(place.mailbox, place.uid)? else { return Ok(false) };
+    row.message = id;
+    w.put_placement(place.mailbox, row)?;
+    let moved = MessageRecord { added_ms: message.added_ms, ..place.clone() };
+    w.put_message(id, &moved)?;
+    w.tables.messages.remove(keys::message(twin).as_slice())?;
+    w.tables.holders.remove(keys::pair(place.content.0, twin.0).as_slice())?;
+    w.tables.fresh.remove(keys::message(twin).as_slice())?;
+    let twin_date = keys::by_date(place.mailbox, place.internal_date, twin);
+    let value = w.tables.by_date.remove(twin_date.as_slice())?.map(|v| v.value().to_vec()).unwrap_or_default();
+    let date = keys::by_date(place.mailbox, place.internal_date, id);
+    w.tables.by_date.insert(date.as_slice(), value.as_slice())?;
+    w.change(Change::MessageRemoved(place.mailbox, twin));
+    w.change(Change::MessageAdded(place.mailbox, id));
+    Ok(true)
+}
+
+/// Forgets what went before a time, and what a later sync has confirmed to be gone.
+pub(crate) fn purge(w: &mut Writer<'_>, account: AccountId, before_ms: i64) -> Result<()> {
+    let mut due = Vec::new();
+    for entry in w.tables.orphans.iter()? {
+        let (key, value) = entry?;
+        let orphan: OrphanRecord = record::decode(value.value())?;
+        if orphan.gone_ms < before_ms {
+            due.push((key.value().to_vec(), orphan.suspicious));
+        }
+    }
+    for (key, _) in due {
+        let Some(id) = keys::read_u64(&key, 8).map(MessageId) else { continue };
+        let Some(message) = w.message(id)? else {
+            w.tables.orphans.remove(key.as_slice())?;
+            continue;
+        };
+        let of_account = match w.mailbox(message.mailbox) {
+            Ok(mailbox) => mailbox.account == account,
+            Err(_) => true,
+        };
+        if !of_account {
+            continue;
+        }
+        w.tables.orphans.remove(key.as_slice())?;
+        w.tables.messages.remove(keys::message(id).as_slice())?;
+        w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
+        drop_unheld(w, message.content)?;
+    }
+    drop_empty_mailboxes(w, account)
+}
+
+/// Drops a content that no message has.
+pub(crate) fn drop_unheld(w: &mut Writer<'_>, content: ContentId) -> Result<()> {
+    if !identity::holders(w, content)?.is_empty() {
+        return Ok(());
+    }
+    if let Some(record) = w.content(content)? {
+        identity::forget(w, content, &record)?;
+        if let Some(body) = record.body {
+            blobs::remove(&mut w.tables, body.blob)?;
+        }
+    }
+    w.tables.contents.remove(keys::content(content).as_slice())?;
+    w.tables.details.remove(keys::content(content).as_slice())?;
+    Ok(())
+}
+
+/// Drops mailboxes that are gone from the server and that no hidden message names any more.
+fn drop_empty_mailboxes(w: &mut Writer<'_>, account: AccountId) -> Result<()> {
+    let gone: Vec<_> = w.mailboxes_of(account)?.into_iter().filter(|(_, m): &(_, MailboxRecord)| m.gone).collect();
+    for (id, _) in gone {
+        let (from, to) = (keys::pair(u64::from(id.0), 0), keys::pair(u64::from(id.0), u64::MAX));
+        let held = w.tables.orphans.range(from.as_slice()..=to.as_slice())?.next().is_some();
+        if !held {
+            w.forget_mailbox(id)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! Reading: accounts, mailboxes, pages, messages, bytes. Everything comes out owned.
+
+use std::ops::Bound;
+
+use hashbrown::HashMap;
+use redb::ReadableTable;
+
+use crate::error::{Error, Result};
+use crate::flags::FlagSet;
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
+use crate::message::Details;
+use crate::model::{AccountInfo, Change, Changes, Cursor, MailboxInfo, Message, MessageRow, Page};
+use crate::set::UidSet;
+use crate::store::batch::PartialBody;
+use crate::store::records::{
+    AccountRecord, ChangesRecord, ContentRecord, Counters, KeywordsRecord, MailboxRecord, MessageRecord,
+};
+use crate::store::tables::{Read, Snapshot, get};
+use crate::store::{blobs, keys, placements, record, writer};
+
+pub(crate) fn counters(tables: &Snapshot) -> Result<Counters> {
+    Ok(match get(&tables.meta, writer::COUNTERS)? {
+        Some(bytes) => record::decode(&bytes)?,
+        None => Counters::default(),
+    })
+}
+
+pub(crate) fn account(tables: &impl Read, id: AccountId) -> Result<AccountRecord> {
+    let bytes = get(tables.accounts(), &keys::account(id))?.ok_or(Error::Gone("account"))?;
+    record::decode(&bytes)
+}
+
+pub(crate) fn accounts(tables: &impl Read) -> Result<Vec<AccountInfo>> {
+    let mut all = Vec::new();
+    for entry in tables.accounts().iter()? {
+        let (key, value) = entry?;
+        let id = AccountId(keys::read_u32(key.value(), 0).unwrap_or(0));
+        let record: AccountRecord = record::decode(value.value())?;
+        all.push(AccountInfo { id, settings: record.settings, server: record.server });
+    }
+    Ok(all)
+}
+
+pub(crate) fn mailbox(tables: &impl Read, id: MailboxId) -> Result<MailboxRecord> {
+    let bytes = get(tables.mailboxes(), &id.0.to_be_bytes())?.ok_or(Error::Gone("mailbox"))?;
+    record::decode(&bytes)
+}
+
+/// Mailboxes of an account that are there, in the order of their ids.
+pub(crate) fn mailboxes(tables: &impl Read, account: AccountId) -> Result<Vec<(MailboxId, MailboxRecord)>> {
+    let mut all = Vec::new();
+    for entry in tables.mailboxes().iter()? {
+        let (key, value) = entry?;
+        let record: MailboxRecord = record::decode(value.value())?;
+        if record.account == account && !record.gone {
+            all.push((MailboxId(keys::read_u32(key.value(), 0).unwrap_or(0)), record));
+        }
+    }
+    Ok(all)
+}
+
+pub(crate) fn mailbox_info(id: MailboxId, record: MailboxRecord) -> MailboxInfo {
+    MailboxInfo {
+        id,
+        account: record.account,
+        role: record.chosen_role.unwrap_or(record.role),
+        name: record.name,
+        delimiter: record.delimiter.map(char::from),
+        kind: record.kind,
+        selectable: record.selectable,
+        subscribed: record.subscribed,
+        total: record.total,
+        unseen: record.unseen,
+        size: record.size,
+        uid_validity: record.uid_validity,
+        uid_next: record.uid_next,
+        complete: record.complete,
+    }
+}
+
+/// UIDs that stand in a mailbox.
+pub(crate) fn uids(tables: &Snapshot, mailbox: MailboxId) -> Result<UidSet> {
+    placements::uids(&tables.placements, mailbox)
+}
+
+/// UIDs of a mailbox whose message is not whole here.
+pub(crate) fn uids_without_body(tables: &Snapshot, mailbox: MailboxId) -> Result<UidSet> {
+    let mut bare = Vec::new();
+    let mut failed = None;
+    placements::scan(&tables.placements, mailbox, |p| {
+        if failed.is_some() {
+            return;
+        }
+        match has_body(tables, p.message) {
+            Ok(true) => {}
+            Ok(false) => bare.push(p.uid),
+            Err(error) => failed = Some(error),
+        }
+    })?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(bare.into_iter().collect()),
+    }
+}
+
+fn has_body(tables: &Snapshot, id: MessageId) -> Result<bool> {
+    let Some(message) = message_record(tables, id)? else { return Ok(true) };
+    let content: Option<ContentRecord> = content_record(tables, message.content)?;
+    Ok(content.is_none_or(|c| c.body.is_some()))
+}
+
+pub(crate) fn message_record(tables: &impl Read, id: MessageId) -> Result<Option<MessageRecord>> {
+    tables.messages().get(keys::message(id).as_slice())?.map(|v| record::decode(v.value())).transpose()
+}
+
+pub(crate) fn content_record(tables: &impl Read, id: ContentId) -> Result<Option<ContentRecord>> {
+    tables.contents().get(keys::content(id).as_slice())?.map(|v| record::decode(v.value())).transpose()
+}
+
+/// Bodies of a mailbox that have come in part, with their UIDs.
+pub(crate) fn partials(tables: &Snapshot, mailbox: MailboxId) -> Result<Vec<(u32, PartialBody)>> {
+    let mut all = Vec::new();
+    let (from, to) = (keys::mailbox(mailbox), keys::after_mailbox(mailbox));
+    for entry in tables.partials.range(from.as_slice()..to.as_slice())? {
+        let (key, value) = entry?;
+        all.push((keys::read_u32(key.value(), 4).unwrap_or(0), record::decode(value.value())?));
+    }
+    Ok(all)
+}
+
+/// Bytes of a blob.
+pub(crate) fn blob(tables: &Snapshot, blob: u64, offset: u64, len: u64) -> Result<Vec<u8>> {
+    blobs::read(&tables.blobs, blob, offset, len)
+}
+
+/// A page of a mailbox's messages, newest first by INTERNALDATE.
+pub(crate) fn page(tables: &Snapshot, mailbox: MailboxId, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+    let from = keys::mailbox(mailbox);
+    let end = keys::after_mailbox(mailbox);
+    let upper = match after {
+        Some(cursor) if cursor.0.starts_with(&from) => Bound::Excluded(cursor.0.as_slice()),
+        Some(_) => return Err(Error::Gone("page")),
+        None => Bound::Excluded(end.as_slice()),
+    };
+    let mut rows = Rows::new(tables);
+    let mut page = Page { rows: Vec::with_capacity(limit.min(1000)), next: None };
+    let mut last = None;
+    let mut range = tables.by_date.range::<&[u8]>((Bound::Included(from.as_slice()), upper))?.rev();
+    for entry in range.by_ref().take(limit) {
+        let (key, value) = entry?;
+        page.rows.push(rows.row(mailbox, key.value(), value.value())?);
+        last = Some(key.value().to_vec());
+    }
+    if range.next().is_some() {
+        page.next = last.map(Cursor);
+    }
+    Ok(page)
+}
+
+/// Builds rows, looking shared things up once.
+struct Rows<'a> {
+    tables: &'a Snapshot,
+    keyword_sets: HashMap<u32, Vec<String>>,
+    page: Option<placements::PageRows>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(tables: &'a Snapshot) -> Rows<'a> {
+        Rows { tables, keyword_sets: HashMap::new(), page: None }
+    }
+
+    fn row(&mut self, mailbox: MailboxId, key: &[u8], value: &[u8]) -> Result<MessageRow> {
+        let damaged = || Error::Corrupt("an entry of the date index cannot be read".into());
+        let (internal_date, id) = keys::read_by_date(key).ok_or_else(damaged)?;
+        let content = ContentId(keys::read_u64(value, 0).ok_or_else(damaged)?);
+        let uid = keys::read_u32(value, 8).ok_or_else(damaged)?;
+        let flags = self.flags(mailbox, uid)?;
+        let record = content_record(self.tables, content)?.ok_or_else(damaged)?;
+        let size = match &record.body {
+            Some(body) => body.len,
+            None => message_record(self.tables, id)?.map_or(0, |m| m.size),
+        };
+        let has_body = record.body.is_some();
+        let summary = record.summary;
+        Ok(MessageRow { id, mailbox, content, uid, flags, internal_date, size, has_body, summary })
+    }
+
+    fn flags(&mut self, mailbox: MailboxId, uid: u32) -> Result<FlagSet> {
+        if self.page.as_ref().is_none_or(|p| !p.holds(mailbox, uid)) {
+            self.page = Some(placements::PageRows::load(&self.tables.placements, mailbox, uid)?);
+        }
+        let Some(placement) = self.page.as_ref().and_then(|p| p.get(uid)) else { return Ok(FlagSet::default()) };
+        let mut flags = FlagSet::new(placement.flags);
+        if placement.keywords != 0 {
+            if !self.keyword_sets.contains_key(&placement.keywords) {
+                let stored = get(&self.tables.keywords, &placement.keywords.to_be_bytes())?;
+                let names = stored.map(|b| record::decode::<KeywordsRecord>(&b)).transpose()?;
+                self.keyword_sets.insert(placement.keywords, names.map(|n| n.names).unwrap_or_default());
+            }
+            for name in &self.keyword_sets[&placement.keywords] {
+                flags.insert_wire(name.as_bytes());
+            }
+        }
+        Ok(flags)
+    }
+}
+
+/// One message.
+pub(crate) fn message(tables: &Snapshot, id: MessageId) -> Result<Message> {
+    let record = message_record(tables, id)?.filter(|m| m.gone_ms.is_none()).ok_or(Error::Gone("message"))?;
+    let key = keys::by_date(record.mailbox, record.internal_date, id);
+    let value = get(&tables.by_date, &key)?.ok_or(Error::Gone("message"))?;
+    let row = Rows::new(tables).row(record.mailbox, &key, &value)?;
+    let details = match get(&tables.details, &keys::content(record.content))? {
+        Some(bytes) => record::decode(&bytes)?,
+        None => Details::default(),
+    };
+    let sha256 = content_record(tables, record.content)?.and_then(|c| c.body).map(|b| b.sha256);
+    Ok(Message { row, details, sha256 })
+}
+
+/// Bytes of a message's body; `None` where it is not here.
+pub(crate) fn body(tables: &Snapshot, id: MessageId, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
+    let record = message_record(tables, id)?.filter(|m| m.gone_ms.is_none()).ok_or(Error::Gone("message"))?;
+    let body = content_record(tables, record.content)?.and_then(|c| c.body);
+    body.map(|b| blobs::read(&tables.blobs, b.blob, offset, len.min(b.len.saturating_sub(offset)))).transpose()
+}
+
+/// The change feed after a commit.
+pub(crate) fn changes_since(tables: &Snapshot, since: u64) -> Result<Changes> {
+    let counters = counters(tables)?;
+    let next = counters.commit;
+    if since > next || since < counters.oldest_commit.saturating_sub(1) {
+        return Ok(Changes::TooOld { next });
+    }
+    let mut changes: Vec<Change> = Vec::new();
+    let from = (since + 1).to_be_bytes();
+    for entry in tables.changes.range(from.as_slice()..)? {
+        changes.extend(record::decode::<ChangesRecord>(entry?.1.value())?.changes);
+    }
+    Ok(Changes::Since { changes, next })
+}
+
+/// New mail that no one has acknowledged, oldest first.
+pub(crate) fn fresh(tables: &Snapshot, limit: usize) -> Result<Vec<MessageId>> {
+    let mut all = Vec::new();
+    for entry in tables.fresh.iter()?.take(limit) {
+        all.extend(keys::read_u64(entry?.0.value(), 0).map(MessageId));
+    }
+    Ok(all)
+}
+
+/// Flags of every placement of a mailbox by UID.
+pub(crate) fn flags(tables: &Snapshot, mailbox: MailboxId) -> Result<HashMap<u32, FlagSet>> {
+    let mut names: HashMap<u32, FlagSet> = HashMap::new();
+    for entry in tables.keywords.iter()? {
+        let (key, value) = entry?;
+        let mut set = FlagSet::default();
+        for name in record::decode::<KeywordsRecord>(value.value())?.names {
+            set.insert_wire(name.as_bytes());
+        }
+        names.insert(keys::read_u32(key.value(), 0).unwrap_or(0), set);
+    }
+    let mut all = HashMap::new();
+    placements::scan(&tables.placements, mailbox, |p| {
+        let mut set = names.get(&p.keywords).cloned().unwrap_or_default();
+        set.flags = p.flags;
+        all.insert(p.uid, set);
+    })?;
+    Ok(all)
+}
+
+/// The part that a preview of a message is read from, where its structure is known.
+pub(crate) fn text_part(
+    tables: &Snapshot,
+    mailbox: MailboxId,
+    uid: u32,
+) -> Result<Option<crate::message::Part>> {
+    let Some(placement) = placements::get(&tables.placements, mailbox, uid)? else { return Ok(None) };
+    let Some(message) = message_record(tables, placement.message)? else { return Ok(None) };
+    let Some(bytes) = get(&tables.details, &keys::content(message.content))? else { return Ok(None) };
+    let details: Details = record::decode(&bytes)?;
+    let is = |wanted: &'static str| move |p: &&crate::message::Part| p.media_type == wanted && !p.is_attachment();
+    let plain = details.parts.iter().find(is("text/plain"));
+    Ok(plain.or_else(|| details.parts.iter().find(is("text/html"))).cloned())
+}
+
+/// Where a message stands on the server.
+pub(crate) fn place_of(tables: &Snapshot, id: MessageId) -> Result<Option<(MailboxId, u32)>> {
+    let message = message_record(tables, id)?.filter(|m| m.gone_ms.is_none() && m.uid != 0);
+    Ok(message.map(|m| (m.mailbox, m.uid)))
+}

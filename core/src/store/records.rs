@@ -1,0 +1,134 @@
+//! The records, as they are stored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccountId, ContentId, MailboxId};
+use crate::message::{Details, Summary};
+use crate::model::{AccountSettings, MailboxKind, Role};
+use crate::store::batch::{PartialBody, Settled};
+use crate::store::record::Record;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AccountRecord {
+    pub(crate) settings: AccountSettings,
+    /// Capabilities after signing in, as last seen; empty before the first time.
+    pub(crate) capabilities: Vec<String>,
+    pub(crate) server: Option<String>,
+    /// Whether a sync has once brought everything that it was asked for.
+    pub(crate) synced_once: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MailboxRecord {
+    pub(crate) account: AccountId,
+    /// The name exactly as the server spells it.
+    pub(crate) wire_name: Vec<u8>,
+    pub(crate) name: String,
+    pub(crate) delimiter: Option<u8>,
+    pub(crate) kind: MailboxKind,
+    pub(crate) role: Option<Role>,
+    /// The user's choice; `Some(None)` means no role at all.
+    pub(crate) chosen_role: Option<Option<Role>>,
+    pub(crate) selectable: bool,
+    pub(crate) subscribed: bool,
+    /// OBJECTID's MAILBOXID.
+    pub(crate) mailbox_id: Option<String>,
+    /// No longer on the server; kept while messages of it may still be recognised elsewhere.
+    pub(crate) gone: bool,
+    pub(crate) uid_validity: u32,
+    pub(crate) uid_next: u32,
+    pub(crate) highest_modseq: u64,
+    /// Placements: messages that the server is known to hold.
+    pub(crate) total: u64,
+    pub(crate) unseen: u64,
+    pub(crate) size: u64,
+    pub(crate) complete: bool,
+    /// Every body that was here at the last settling, none was lacking.
+    pub(crate) bodies_complete: bool,
+    pub(crate) settled: Option<Settled>,
+    pub(crate) audited_ms: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MessageRecord {
+    pub(crate) mailbox: MailboxId,
+    /// 0 where the server has none for it, or has dropped it.
+    pub(crate) uid: u32,
+    pub(crate) content: ContentId,
+    pub(crate) internal_date: i64,
+    pub(crate) size: u64,
+    /// Whether the content was matched by Message-ID, size and date alone.
+    pub(crate) provisional: bool,
+    pub(crate) added_ms: i64,
+    /// When it went from the server; it is hidden and may be recognised elsewhere.
+    pub(crate) gone_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ContentRecord {
+    pub(crate) summary: Summary,
+    pub(crate) account: AccountId,
+    pub(crate) email_id: Option<String>,
+    pub(crate) body: Option<BodyRecord>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct BodyRecord {
+    pub(crate) blob: u64,
+    pub(crate) len: u64,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) canonical: [u8; 32],
+}
+
+/// What is handed out next.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Counters {
+    pub(crate) account: u32,
+    pub(crate) mailbox: u32,
+    pub(crate) message: u64,
+    pub(crate) content: u64,
+    pub(crate) keywords: u32,
+    /// Number of the last commit that changed something a screen shows.
+    pub(crate) commit: u64,
+    /// The oldest commit that the change feed still has.
+    pub(crate) oldest_commit: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct KeywordsRecord {
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ChangesRecord {
+    pub(crate) changes: Vec<crate::model::Change>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct OrphanRecord {
+    pub(crate) gone_ms: i64,
+    /// It went together with most of its mailbox: kept until a later sync agrees.
+    pub(crate) suspicious: bool,
+}
+
+macro_rules! records {
+    ($($record:ty, $version:literal, $name:literal;)*) => {
+        $(impl Record for $record {
+            const VERSION: u8 = $version;
+            const NAME: &'static str = $name;
+        })*
+    };
+}
+
+records! {
+    AccountRecord, 1, "account";
+    MailboxRecord, 1, "mailbox";
+    MessageRecord, 1, "message";
+    ContentRecord, 1, "content";
+    Details, 1, "details";
+    Counters, 1, "counters";
+    KeywordsRecord, 1, "keyword set";
+    ChangesRecord, 1, "change feed";
+    OrphanRecord, 1, "orphan";
+    PartialBody, 1, "partial body";
+}

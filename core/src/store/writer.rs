@@ -1,0 +1,225 @@
+//! One write transaction's view: tables, counters, and what was touched, put back at the end.
+
+use hashbrown::HashMap;
+use redb::ReadableTable;
+
+use crate::error::{Error, Result};
+use crate::flags::FlagSet;
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
+use crate::model::Change;
+use crate::store::keys;
+use crate::store::placements::{PageRows, Placement};
+use crate::store::record::{self, Record};
+use crate::store::records::{
+    ChangesRecord, ContentRecord, Counters, KeywordsRecord, MailboxRecord, MessageRecord,
+};
+use crate::store::tables::{Tables, get};
+
+/// Commits that the change feed keeps.
+const FEED: u64 = 10_000;
+pub(crate) const COUNTERS: &[u8] = b"counters";
+
+pub(crate) struct Writer<'t> {
+    pub(crate) tables: Tables<'t>,
+    pub(crate) counters: Counters,
+    pub(crate) now_ms: i64,
+    mailboxes: HashMap<MailboxId, (MailboxRecord, bool)>,
+    keyword_sets: HashMap<Vec<String>, u32>,
+    page: Option<PageRows>,
+    changes: Vec<Change>,
+    /// Mailboxes made in this transaction, with the UIDVALIDITY that a STATUS gave them.
+    made: HashMap<MailboxId, Option<u32>>,
+}
+
+impl<'t> Writer<'t> {
+    pub(crate) fn new(tables: Tables<'t>, now_ms: i64) -> Result<Writer<'t>> {
+        let counters = match get(&tables.meta, COUNTERS)? {
+            Some(bytes) => record::decode(&bytes)?,
+            None => Counters::default(),
+        };
+        Ok(Writer {
+            tables,
+            counters,
+            now_ms,
+            mailboxes: HashMap::new(),
+            keyword_sets: HashMap::new(),
+            page: None,
+            changes: Vec::new(),
+            made: HashMap::new(),
+        })
+    }
+
+    /// Notes something that a screen may have to draw again.
+    pub(crate) fn change(&mut self, change: Change) {
+        if self.changes.last() != Some(&change) {
+            self.changes.push(change);
+        }
+    }
+
+    /// A mailbox's record, read once a transaction.
+    pub(crate) fn mailbox(&mut self, id: MailboxId) -> Result<&mut MailboxRecord> {
+        if !self.mailboxes.contains_key(&id) {
+            let bytes = get(&self.tables.mailboxes, &id.0.to_be_bytes())?.ok_or(Error::Gone("mailbox"))?;
+            self.mailboxes.insert(id, (record::decode(&bytes)?, false));
+        }
+        let (record, dirty) = self.mailboxes.get_mut(&id).expect("it was just put there");
+        *dirty = true;
+        Ok(record)
+    }
+
+    pub(crate) fn insert_mailbox(&mut self, record: MailboxRecord) -> MailboxId {
+        self.counters.mailbox += 1;
+        let id = MailboxId(self.counters.mailbox);
+        self.mailboxes.insert(id, (record, true));
+        self.made.insert(id, None);
+        id
+    }
+
+    /// Keeps what STATUS said of a mailbox made in this transaction.
+    pub(crate) fn note_uid_validity(&mut self, id: MailboxId, uid_validity: u32) {
+        self.made.insert(id, Some(uid_validity));
+    }
+
+    pub(crate) fn noted_uid_validity(&self, id: MailboxId) -> Option<u32> {
+        self.made.get(&id).copied().flatten()
+    }
+
+    pub(crate) fn is_new_mailbox(&self, id: MailboxId) -> bool {
+        self.made.contains_key(&id)
+    }
+
+    /// Every mailbox of an account, those changed in this transaction as they are now.
+    pub(crate) fn mailboxes_of(&mut self, account: AccountId) -> Result<Vec<(MailboxId, MailboxRecord)>> {
+        let mut all = Vec::new();
+        for entry in self.tables.mailboxes.iter()? {
+            let (key, value) = entry?;
+            let id = MailboxId(keys::read_u32(key.value(), 0).unwrap_or(0));
+            if !self.mailboxes.contains_key(&id) {
+                all.push((id, record::decode::<MailboxRecord>(value.value())?));
+            }
+        }
+        all.extend(self.mailboxes.iter().map(|(id, (record, _))| (*id, record.clone())));
+        all.retain(|(_, record)| record.account == account);
+        all.sort_by_key(|(id, _)| *id);
+        Ok(all)
+    }
+
+    pub(crate) fn message(&self, id: MessageId) -> Result<Option<MessageRecord>> {
+        self.read(&self.tables.messages, &keys::message(id))
+    }
+
+    pub(crate) fn put_message(&mut self, id: MessageId, message: &MessageRecord) -> Result<()> {
+        self.tables.messages.insert(keys::message(id).as_slice(), record::encode(message).as_slice())?;
+        Ok(())
+    }
+
+    pub(crate) fn content(&self, id: ContentId) -> Result<Option<ContentRecord>> {
+        self.read(&self.tables.contents, &keys::content(id))
+    }
+
+    pub(crate) fn put_content(&mut self, id: ContentId, content: &ContentRecord) -> Result<()> {
+        self.tables.contents.insert(keys::content(id).as_slice(), record::encode(content).as_slice())?;
+        Ok(())
+    }
+
+    fn read<R: Record>(
+        &self,
+        table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+        key: &[u8],
+    ) -> Result<Option<R>> {
+        match table.get(key)? {
+            Some(value) => Ok(Some(record::decode(value.value())?)),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn placement(&mut self, mailbox: MailboxId, uid: u32) -> Result<Option<Placement>> {
+        Ok(self.page(mailbox, uid)?.get(uid))
+    }
+
+    pub(crate) fn put_placement(&mut self, mailbox: MailboxId, placement: Placement) -> Result<()> {
+        self.page(mailbox, placement.uid)?.put(placement);
+        Ok(())
+    }
+
+    pub(crate) fn remove_placement(&mut self, mailbox: MailboxId, uid: u32) -> Result<Option<Placement>> {
+        Ok(self.page(mailbox, uid)?.remove(uid))
+    }
+
+    /// The page that holds a UID. One is kept open: batches come in runs of neighbouring UIDs.
+    fn page(&mut self, mailbox: MailboxId, uid: u32) -> Result<&mut PageRows> {
+        if self.page.as_ref().is_none_or(|page| !page.holds(mailbox, uid)) {
+            self.store_page()?;
+            self.page = Some(PageRows::load(&self.tables.placements, mailbox, uid)?);
+        }
+        Ok(self.page.as_mut().expect("it was just put there"))
+    }
+
+    /// Puts the open page back, so that a scan sees everything.
+    pub(crate) fn store_page(&mut self) -> Result<()> {
+        match self.page.take() {
+            Some(page) => page.store(&mut self.tables),
+            None => Ok(()),
+        }
+    }
+
+    /// The id of a keyword set, made where it is new; 0 for none.
+    pub(crate) fn keyword_set(&mut self, flags: &FlagSet) -> Result<u32> {
+        if flags.keywords().is_empty() {
+            return Ok(0);
+        }
+        if self.keyword_sets.is_empty() {
+            for entry in self.tables.keywords.iter()? {
+                let (key, value) = entry?;
+                let names = record::decode::<KeywordsRecord>(value.value())?.names;
+                self.keyword_sets.insert(names, keys::read_u32(key.value(), 0).unwrap_or(0));
+            }
+        }
+        if let Some(id) = self.keyword_sets.get(flags.keywords()) {
+            return Ok(*id);
+        }
+        self.counters.keywords += 1;
+        let (id, names) = (self.counters.keywords, flags.keywords().to_vec());
+        let stored = record::encode(&KeywordsRecord { names: names.clone() });
+        self.tables.keywords.insert(id.to_be_bytes().as_slice(), stored.as_slice())?;
+        self.keyword_sets.insert(names, id);
+        Ok(id)
+    }
+
+    /// Puts everything back that was kept open, and returns the commit's number in the change feed.
+    pub(crate) fn finish(mut self) -> Result<u64> {
+        self.store_page()?;
+        let mut touched: Vec<_> = self.mailboxes.drain().filter(|(_, (_, dirty))| *dirty).collect();
+        touched.sort_by_key(|(id, _)| *id);
+        for (id, (record, _)) in touched {
+            let (key, new) = (id.0.to_be_bytes(), record::encode(&record));
+            let same = self.tables.mailboxes.get(key.as_slice())?.is_some_and(|old| old.value() == new);
+            if !same {
+                self.tables.mailboxes.insert(key.as_slice(), new.as_slice())?;
+                self.changes.push(Change::Mailbox(id));
+            }
+        }
+        if !self.changes.is_empty() {
+            self.counters.commit += 1;
+            let changes = record::encode(&ChangesRecord { changes: std::mem::take(&mut self.changes) });
+            self.tables.changes.insert(self.counters.commit.to_be_bytes().as_slice(), changes.as_slice())?;
+            let oldest = self.counters.commit.saturating_sub(FEED);
+            while self.counters.oldest_commit < oldest {
+                self.tables.changes.remove(self.counters.oldest_commit.to_be_bytes().as_slice())?;
+                self.counters.oldest_commit += 1;
+            }
+        }
+        self.tables.meta.insert(COUNTERS, record::encode(&self.counters).as_slice())?;
+        Ok(self.counters.commit)
+    }
+}
+
+impl Writer<'_> {
+    /// Drops a mailbox's record.
+    pub(crate) fn forget_mailbox(&mut self, id: MailboxId) -> Result<()> {
+        self.mailboxes.remove(&id);
+        self.tables.mailboxes.remove(id.0.to_be_bytes().as_slice())?;
+        self.change(Change::Mailbox(id));
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! FETCH answers as facts, and message bodies as they stream in.
+
+use crate::connection::Event;
+use crate::error::Result;
+use crate::flags::FlagSet;
+use crate::imap::fetch::{FetchAttr, SectionData};
+use crate::imap::parse::{self, SectionHead};
+use crate::imap::response::Fetch;
+use crate::imap::text::FlagList;
+use crate::message::{self, TransferEncoding};
+use crate::store::batch::{MessageFact, Op, PartialBody, StagedBody};
+use crate::sync::{Driver, structure};
+use crate::wire::StreamedLiteral;
+
+/// A body grows this long in memory before its chunks go into a batch of their own.
+const FLUSH: usize = 1 << 20;
+/// Longest piece of a message other than its body that is kept while it streams in.
+const LONGEST_PIECE: usize = 1 << 20;
+
+/// A literal on its way in.
+#[derive(Debug)]
+pub(crate) enum Staging {
+    /// A whole message, or the rest of one.
+    Body { uid: Option<u32>, body: StagedBody, total: u64, origin: u64 },
+    /// A header, a part; cut where it is longer than anyone reads.
+    Piece(Vec<u8>),
+    /// Nothing that was asked for.
+    Refused,
+}
+
+/// What one FETCH answer said.
+#[derive(Default)]
+struct Told<'a> {
+    uid: Option<u32>,
+    flags: Option<FlagList<'a>>,
+    modseq: Option<u64>,
+    internal_date: Option<i64>,
+    size: Option<u64>,
+    email_id: Option<String>,
+    header: Option<Vec<u8>>,
+    parts: Option<Vec<message::Part>>,
+    piece: Option<(Vec<u8>, Vec<u8>)>,
+    body: Option<(StagedBody, u64)>,
+    nil_body: bool,
+}
+
+impl Driver {
+    /// A literal begins that is handed on while it arrives. `head` is the response so far.
+    pub(crate) fn literal_start(&mut self, head: &[u8], streamed: &[StreamedLiteral], len: u64) {
+        let staged = match parse::section_head(head, streamed) {
+            Ok(SectionHead { binary: false, section: b"", uid, origin, .. }) => {
+                self.stage_body(uid, u64::from(origin.unwrap_or(0)), len)
+            }
+            Ok(SectionHead { binary: false, .. }) => Staging::Piece(Vec::new()),
+            _ => Staging::Refused,
+        };
+        self.staging.push(staged);
+    }
+
+    fn stage_body(&mut self, uid: Option<u32>, origin: u64, len: u64) -> Staging {
+        let asked = match (uid, &self.mailbox_pass) {
+            (Some(uid), pass) => {
+                pass.as_ref().is_some_and(|p| p.asked_bodies.contains(uid)) || self.opening.contains_key(&uid)
+            }
+            // Some servers put the UID behind the body; it is checked when the answer is whole.
+            (None, _) => true,
+        };
+        if !asked {
+            return Staging::Refused;
+        }
+        if origin == 0 {
+            let body = StagedBody::new(self.store.new_blob());
+            return Staging::Body { uid, body, total: len, origin };
+        }
+        let resumed = self.mailbox_pass.as_mut().and_then(|p| p.take_resumed(uid, origin, len));
+        match resumed {
+            Some(body) => Staging::Body { uid, total: body.len() + len, body, origin },
+            None => Staging::Refused,
+        }
+    }
+
+    /// Bytes of the literal that began last.
+    pub(crate) fn literal_data(&mut self, data: &[u8]) {
+        match self.staging.last_mut() {
+            Some(Staging::Body { uid, body, total, .. }) => {
+                body.push(data);
+                if body.held() >= FLUSH
+                    && let Some(mailbox) = self.selected.mailbox
+                {
+                    let partial = body.take_full_chunks();
+                    let received = body.stored;
+                    for op in partial {
+                        self.batch.push(op);
+                    }
+                    let partial = PartialBody {
+                        uid_validity: self.selected.uid_validity,
+                        blob: body.blob,
+                        received,
+                        total: *total,
+                    };
+                    self.batch.push(Op::Partial { mailbox, uid: uid.unwrap_or(0), partial });
+                }
+            }
+            Some(Staging::Piece(piece)) => {
+                let room = LONGEST_PIECE.saturating_sub(piece.len());
+                piece.extend_from_slice(&data[..data.len().min(room)]);
+            }
+            Some(Staging::Refused) | None => {}
+        }
+    }
+
+    /// The connection ended inside a literal: what came of it is kept, to go on from there.
+    pub(crate) fn literal_cut(&mut self) {
+        let Some(mailbox) = self.selected.mailbox else { return };
+        for staged in std::mem::take(&mut self.staging) {
+            let Staging::Body { uid: Some(uid), mut body, total, .. } = staged else { continue };
+            if body.len() == 0 || body.len() >= total {
+                continue;
+            }
+            for op in body.take_all_chunks() {
+                self.batch.push(op);
+            }
+            let partial = PartialBody {
+                uid_validity: self.selected.uid_validity,
+                blob: body.blob,
+                received: body.stored,
+                total,
+            };
+            self.batch.push(Op::Partial { mailbox, uid, partial });
+        }
+    }
+
+    /// A whole FETCH answer.
+    pub(super) fn fetched(&mut self, fetch: &Fetch<'_>) -> Result<()> {
+        let staged = std::mem::take(&mut self.staging);
+        if fetch.seq > self.selected.exists {
+            return Ok(());
+        }
+        let told = self.read_fetch(fetch, staged);
+        let Some(uid) = told.uid.or_else(|| self.selected.uid_at(fetch.seq)) else {
+            // Flags of a message whose UID is not known: only a scan tells whose they are.
+            self.selected.doubtful |= told.flags.is_some();
+            return Ok(());
+        };
+        if told.uid.is_some() {
+            self.selected.saw(fetch.seq, uid);
+        }
+        self.enter_fact(uid, told)
+    }
+
+    fn read_fetch<'a>(&mut self, fetch: &Fetch<'a>, staged: Vec<Staging>) -> Told<'a> {
+        let mut staged: Vec<Option<Staging>> = staged.into_iter().map(Some).collect();
+        let mut told = Told::default();
+        for attr in fetch.attrs.iter() {
+            match attr {
+                FetchAttr::Uid(uid) => told.uid = Some(uid),
+                FetchAttr::Flags(flags) => told.flags = Some(flags),
+                FetchAttr::ModSeq(n) => told.modseq = Some(n),
+                FetchAttr::InternalDate(date) => told.internal_date = date,
+                FetchAttr::Rfc822Size(n) => told.size = Some(n),
+                FetchAttr::EmailId(id) => {
+                    told.email_id = Some(format!("E{}", String::from_utf8_lossy(id)));
+                }
+                FetchAttr::GmailMessageId(id) => told.email_id = Some(format!("G{id}")),
+                FetchAttr::BodyStructure(body) => told.parts = structure::parts(&body, &self.limits),
+                FetchAttr::Section { section, origin, binary: false, data } => {
+                    let origin = origin.unwrap_or(0);
+                    match data {
+                        SectionData::Nil => told.nil_body |= section.is_empty(),
+                        SectionData::Inline(text) => {
+                            self.inline_section(&mut told, section, u64::from(origin), &text.bytes());
+                        }
+                        SectionData::Streamed { index, .. } => {
+                            let staged = staged.get_mut(index).and_then(Option::take);
+                            match staged {
+                                Some(Staging::Body { body, origin, .. }) => told.body = Some((body, origin)),
+                                Some(Staging::Piece(bytes)) => self.piece(&mut told, section, bytes),
+                                _ => {}
+                            }
+                        }
+                    }
+                }
+                FetchAttr::Malformed { name } => {
+                    let name = String::from_utf8_lossy(&name[..name.len().min(40)]).into_owned();
+                    self.events.push_back(Event::Problem { text: format!("the server's {name} cannot be read") });
+                }
+                _ => {}
+            }
+        }
+        told
+    }
+
+    fn inline_section(&mut self, told: &mut Told<'_>, section: &[u8], origin: u64, bytes: &[u8]) {
+        if !section.is_empty() {
+            return self.piece(told, section, bytes.to_vec());
+        }
+        if let Staging::Body { mut body, origin, .. } = self.stage_body(told.uid, origin, bytes.len() as u64) {
+            body.push(bytes);
+            told.body = Some((body, origin));
+        }
+    }
+
+    fn piece(&self, told: &mut Told<'_>, section: &[u8], bytes: Vec<u8>) {
+        if section.get(..6).is_some_and(|s| s.eq_ignore_ascii_case(b"HEADER")) {
+            told.header = Some(bytes);
+        } else {
+            told.piece = Some((section.to_vec(), bytes));
+        }
+    }
+
+    fn enter_fact(&mut self, uid: u32, mut told: Told<'_>) -> Result<()> {
+        let Some(mailbox) = self.selected.mailbox else { return Ok(()) };
+        let s = &mut self.selected;
+        let known = s.known.contains(uid);
+        if let Some(scanned) = &mut s.scanned {
+            scanned.insert(uid);
+        }
+        let mut fact = MessageFact::new(mailbox, uid);
+        let mut useful = false;
+        if let Some(list) = told.flags {
+            let mut flags = FlagSet::default();
+            for word in list.iter().take(self.limits.keywords) {
+                flags.insert_wire(word);
+            }
+            let news = self.mailbox_pass.as_ref().is_none_or(|p| !p.has_same_flags(uid, &flags));
+            if !known || news || told.modseq.is_some() {
+                useful |= known && news;
+                fact.flags = Some(flags);
+                fact.modseq = told.modseq;
+            }
+        }
+        let body = told.body.take().and_then(|(body, origin)| self.accept_body(uid, body, origin));
+        let wanted = self.mailbox_pass.as_mut().is_some_and(|p| p.take_meta(uid));
+        let s = &mut self.selected;
+        if !known {
+            let whole = wanted && (told.header.is_some() || told.parts.is_some()) || body.is_some();
+            if !whole {
+                s.unknown.insert(uid);
+                return Ok(());
+            }
+            fact.enter = true;
+            s.unknown.remove(uid);
+            s.known.insert(uid);
+            if let Some(pass) = &mut self.mailbox_pass {
+                pass.entered.insert(uid);
+                fact.fresh = pass.is_fresh(uid);
+            }
+            fact.email_id = told.email_id;
+            fact.internal_date = told.internal_date;
+            fact.size = told.size;
+        }
+        if body.is_none() && (fact.enter || wanted) {
+            fact.header = told.header;
+            fact.parts = told.parts;
+        }
+        useful |= fact.enter || body.is_some() || fact.parts.is_some();
+        if let Some((section, bytes)) = told.piece
+            && let Some(preview) = self.preview_of(uid, &section, &bytes)
+        {
+            fact.preview = Some(preview);
+            useful = true;
+        }
+        fact.body = body;
+        if useful {
+            self.batch.push(Op::Message(Box::new(fact)));
+        }
+        Ok(())
+    }
+
+    /// A body is taken once, for a message that it was asked for.
+    fn accept_body(&mut self, uid: u32, body: StagedBody, _origin: u64) -> Option<StagedBody> {
+        let by_pass = self.mailbox_pass.as_mut().is_some_and(|p| p.take_body(uid));
+        (by_pass || self.opening.contains_key(&uid)).then_some(body)
+    }
+
+    fn preview_of(&mut self, uid: u32, section: &[u8], bytes: &[u8]) -> Option<String> {
+        let pass = self.mailbox_pass.as_mut()?;
+        let part = pass.take_preview(uid)?;
+        if part.number.as_bytes() != section {
+            return None;
+        }
+        let encoding: TransferEncoding = part.encoding;
+        Some(message::preview_of_part(bytes, &part.media_type, part.charset.as_deref(), encoding, &self.limits))
+    }
+}

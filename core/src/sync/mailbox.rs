@@ -1,0 +1,816 @@
+//! One mailbox brought into step: open, compare, enter what is new, fetch bodies, check, settle.
+
+use hashbrown::HashMap;
+
+use crate::connection::{Event, SyncScope};
+use crate::error::{Error, Result};
+use crate::flags::FlagSet;
+use crate::ids::{MailboxId, MessageId, RequestId};
+use crate::imap::client::login::text_of;
+use crate::imap::command::{ChangedSince, Command, FetchItem, NumberSet, Resync, SearchKey, Section};
+use crate::imap::response::{Status, StatusKind};
+use crate::message::{ContentHasher, Part};
+use crate::model::{BodyPolicy, Role, Window};
+use crate::set::UidSet;
+use crate::store::apply::Outcome;
+use crate::store::batch::{Op, PREFIX, PartialBody, Settled, StagedBody, StateFact};
+use crate::store::query;
+use crate::store::records::MailboxRecord;
+use crate::sync::pass::Phase;
+use crate::sync::selected::Selected;
+use crate::sync::{Driver, Next, Purpose, Wish};
+
+/// How many of the newest messages are shown before anything else.
+const FIRST_LOOK: u32 = 50;
+/// Messages whose beginning one command asks for, and commands in flight.
+const META_AT_ONCE: u64 = 200;
+const META_IN_FLIGHT: usize = 3;
+/// Messages that one command fetches whole, and commands in flight: enough that the server never
+/// waits for us, few enough that a cancelled pass ends soon.
+const BODIES_AT_ONCE: u64 = 100;
+const BODIES_IN_FLIGHT: usize = 4;
+/// Octets of a text part that make a preview.
+const PREVIEW_OCTETS: u32 = 2048;
+/// Messages of one mailbox that get a preview without their body, newest first.
+const PREVIEWS: u64 = 500;
+/// Ranges of known UIDs that are worth naming in QRESYNC.
+const KNOWN_RANGES: usize = 200;
+
+/// The fields of a header that a list and a thread need.
+const FIELDS: &[&str] = &[
+    "DATE", "FROM", "SENDER", "REPLY-TO", "TO", "CC", "BCC", "SUBJECT", "MESSAGE-ID", "IN-REPLY-TO",
+    "REFERENCES", "LIST-ID",
+];
+
+/// One mailbox under way.
+#[derive(Debug)]
+pub(crate) struct MailboxPass {
+    pub(crate) mailbox: MailboxId,
+    record: MailboxRecord,
+    resync: Resync,
+    /// The server numbers it anew since the last time.
+    renumbered: bool,
+    healed: bool,
+    /// Entered since the mailbox was opened.
+    pub(crate) entered: UidSet,
+    /// Entered, and their bodies were here already.
+    here_already: UidSet,
+    /// UIDs whose beginning was asked for and has not come.
+    asked_meta: UidSet,
+    /// UIDs whose body was asked for and has not come.
+    pub(crate) asked_bodies: UidSet,
+    meta_queue: UidSet,
+    body_queue: UidSet,
+    /// Bodies that were asked for twice and never came.
+    given_up: UidSet,
+    retried: UidSet,
+    /// New messages are fetched whole at once.
+    direct: bool,
+    previews: HashMap<u32, Part>,
+    preview_queue: Vec<(String, UidSet)>,
+    rests: Vec<(u32, PartialBody)>,
+    resuming: Option<(u32, StagedBody, u64)>,
+    /// Server messages outside the window.
+    outside: UidSet,
+    /// UIDs that a search of the window found.
+    window: Option<UidSet>,
+    /// Flags as stored, to tell news from repetition during a scan.
+    flags: HashMap<u32, FlagSet>,
+    total: u64,
+    done: u64,
+}
+
+impl MailboxPass {
+    fn new(mailbox: MailboxId, record: MailboxRecord) -> MailboxPass {
+        MailboxPass {
+            mailbox,
+            record,
+            resync: Resync::None,
+            renumbered: false,
+            healed: false,
+            entered: UidSet::new(),
+            here_already: UidSet::new(),
+            asked_meta: UidSet::new(),
+            asked_bodies: UidSet::new(),
+            meta_queue: UidSet::new(),
+            body_queue: UidSet::new(),
+            given_up: UidSet::new(),
+            retried: UidSet::new(),
+            direct: false,
+            previews: HashMap::new(),
+            preview_queue: Vec::new(),
+            rests: Vec::new(),
+            resuming: None,
+            outside: UidSet::new(),
+            window: None,
+            flags: HashMap::new(),
+            total: 0,
+            done: 0,
+        }
+    }
+
+    pub(crate) fn committed(&mut self, outcome: &Outcome) {
+        for (mailbox, uid) in &outcome.already_here {
+            if *mailbox == self.mailbox {
+                self.here_already.insert(*uid);
+            }
+        }
+    }
+
+    /// Whether flags are stored as they came.
+    pub(crate) fn has_same_flags(&self, uid: u32, flags: &FlagSet) -> bool {
+        self.flags.get(&uid).is_some_and(|stored| stored == flags)
+    }
+
+    pub(crate) fn take_meta(&mut self, uid: u32) -> bool {
+        let asked = self.asked_meta.contains(uid);
+        self.asked_meta.remove(uid);
+        asked
+    }
+
+    pub(crate) fn take_body(&mut self, uid: u32) -> bool {
+        let asked = self.asked_bodies.contains(uid);
+        if asked {
+            self.asked_bodies.remove(uid);
+            self.done += 1;
+        }
+        asked
+    }
+
+    pub(crate) fn take_preview(&mut self, uid: u32) -> Option<Part> {
+        self.previews.remove(&uid)
+    }
+
+    /// The body that a partial answer of `len` octets from `origin` completes.
+    pub(crate) fn take_resumed(&mut self, uid: Option<u32>, origin: u64, len: u64) -> Option<StagedBody> {
+        let (for_uid, body, total) = self.resuming.take()?;
+        // Another size than before is another message, or a server that cannot be believed.
+        let fits = uid.is_none_or(|u| u == for_uid) && body.len() == origin && origin + len == total;
+        fits.then_some(body)
+    }
+
+    /// Whether a message entered now is news to a person: it came after the mailbox was last seen,
+    /// into a mailbox where mail arrives.
+    pub(crate) fn is_fresh(&self, uid: u32) -> bool {
+        let arrives = matches!(self.record.chosen_role.unwrap_or(self.record.role), None | Some(Role::Inbox));
+        arrives && self.record.complete && !self.renumbered && uid >= self.record.uid_next
+    }
+}
+
+impl Driver {
+    pub(super) fn open_mailbox(&mut self, mailbox: MailboxId) -> Result<()> {
+        let found = query::mailbox(&self.store.read()?.tables, mailbox);
+        let Some(record) = found.ok().filter(|record| !record.gone) else { return self.next_mailbox() };
+        if !self.leases.take(mailbox) {
+            // Another connection is at it, and will leave it in step.
+            return self.next_mailbox();
+        }
+        let wire_name = record.wire_name.clone();
+        let again = self.selected.mailbox == Some(mailbox) && self.selected.open && !self.selected.doubtful;
+        let mut pass = MailboxPass::new(mailbox, record);
+        if again {
+            pass.record.uid_validity = self.selected.uid_validity;
+            self.mailbox_pass = Some(pass);
+            self.selected.known = self.known_uids(mailbox)?;
+            self.selected.unknown = UidSet::new();
+            return self.compare();
+        }
+        let known = self.known_uids(mailbox)?;
+        pass.resync = self.resync_parameter(&pass.record, &known);
+        let resync = pass.resync.clone();
+        self.mailbox_pass = Some(pass);
+        self.selected = Selected::new(mailbox, known);
+        self.out.send(&Command::Select { mailbox: wire_name, read_only: true, resync }, Purpose::Select)
+    }
+
+    fn resync_parameter(&self, record: &MailboxRecord, known: &UidSet) -> Resync {
+        if self.is_qresync() && record.uid_validity != 0 && record.highest_modseq != 0 {
+            // Left out where it would make the line too long: then the server tells of every expunge.
+            let short = known.ranges().len() <= KNOWN_RANGES;
+            let known = if short { known.clone() } else { UidSet::new() };
+            return Resync::Qresync { uid_validity: record.uid_validity, modseq: record.highest_modseq, known };
+        }
+        if self.capabilities.condstore() { Resync::Condstore } else { Resync::None }
+    }
+
+    /// What came so far was about the mailbox that is being left (RFC 7162 §3.2.11).
+    pub(super) fn reset_opening(&mut self) {
+        if !self.selected.open
+            && let Some(mailbox) = self.selected.mailbox
+        {
+            self.selected = Selected::new(mailbox, std::mem::take(&mut self.selected.known));
+        }
+    }
+
+    pub(super) fn select_answered(&mut self, ok: bool, status: &Status<'_>) -> Result<()> {
+        let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
+        if !ok && status.kind == StatusKind::Bad && pass.resync != Resync::None {
+            // Advertised and not understood: once more without the parameter.
+            let (mailbox, mut record) = (pass.mailbox, pass.record.clone());
+            record.highest_modseq = 0;
+            let known = self.known_uids(mailbox)?;
+            let wire_name = record.wire_name.clone();
+            let mut plain = MailboxPass::new(mailbox, record);
+            plain.healed = true;
+            self.mailbox_pass = Some(plain);
+            self.selected = Selected::new(mailbox, known);
+            let resync = Resync::None;
+            return self.out.send(&Command::Select { mailbox: wire_name, read_only: true, resync }, Purpose::Select);
+        }
+        if !ok {
+            let name = pass.record.name.clone();
+            let why = text_of(status, &self.limits);
+            self.selected = Selected::default();
+            self.events.push_back(Event::Problem { text: format!("{name} cannot be opened: {why}") });
+            return self.leave_mailbox();
+        }
+        self.selected.open = true;
+        if self.selected.uid_validity == 0 {
+            let name = pass.record.name.clone();
+            self.events.push_back(Event::Problem { text: format!("{name} has no UIDVALIDITY") });
+            return self.leave_mailbox();
+        }
+        self.check_numbering();
+        if self.pass.as_ref().is_some_and(|p| p.phase == Phase::FirstLook) {
+            return self.look_first();
+        }
+        self.compare()
+    }
+
+    fn leave_mailbox(&mut self) -> Result<()> {
+        if let Some(pass) = &mut self.pass {
+            pass.troubled = true;
+            if pass.phase == Phase::FirstLook {
+                pass.phase = Phase::Listing;
+                if let Some(done) = self.mailbox_pass.take() {
+                    self.leases.release(done.mailbox);
+                }
+                return self.send_list();
+            }
+        }
+        self.next_mailbox()
+    }
+
+    /// Numbers that go back mean that the server's memory is not the one we know: a restored
+    /// snapshot or lost index files are treated like a new UIDVALIDITY.
+    fn check_numbering(&mut self) {
+        let Some(pass) = &mut self.mailbox_pass else { return };
+        let (s, r) = (&mut self.selected, &pass.record);
+        let changed = r.uid_validity != 0
+            && (r.uid_validity != s.uid_validity
+                || s.uid_next != 0 && s.uid_next < r.uid_next
+                || s.highest_modseq != 0 && s.highest_modseq < r.highest_modseq);
+        if changed {
+            pass.renumbered = true;
+            pass.record.complete = false;
+            s.known = UidSet::new();
+            s.unknown = UidSet::new();
+            s.vanished = UidSet::new();
+            let (mailbox, uid_validity) = (pass.mailbox, s.uid_validity);
+            self.batch.push(Op::Renumbered { mailbox, uid_validity });
+        } else if r.uid_validity == 0 {
+            let state = StateFact { uid_validity: Some(s.uid_validity), ..StateFact::default() };
+            self.batch.push(Op::State { mailbox: pass.mailbox, state });
+        }
+    }
+
+    /// The newest messages of INBOX, with the list of mailboxes in the same flight.
+    fn look_first(&mut self) -> Result<()> {
+        let exists = self.selected.exists;
+        if exists > 0 {
+            let first = exists.saturating_sub(FIRST_LOOK - 1).max(1);
+            let items = self.meta_items();
+            let set = NumberSet::Set(UidSet::from_range(first, exists));
+            let fetch = Command::Fetch { uid: false, set, items, changed_since: None, partial: None };
+            if let Some(pass) = &mut self.mailbox_pass {
+                // By sequence number: which UIDs they have is told by the answer.
+                pass.asked_meta = UidSet::from_range(1, u32::MAX);
+            }
+            self.out.send(&fetch, Purpose::Newest)?;
+        }
+        self.send_list()?;
+        if exists == 0 {
+            self.first_look_done()?;
+        }
+        Ok(())
+    }
+
+    fn first_look_done(&mut self) -> Result<()> {
+        if let Some(pass) = self.mailbox_pass.take() {
+            self.leases.release(pass.mailbox);
+        }
+        let pass = self.pass_mut()?;
+        pass.phase = Phase::Listing;
+        if pass.listed {
+            self.flush(Next::Plan);
+        }
+        Ok(())
+    }
+
+    /// Compares what is here with what the server has, by the best means both know.
+    fn compare(&mut self) -> Result<()> {
+        let Some(pass) = &self.mailbox_pass else { return Ok(()) };
+        let (s, r) = (&self.selected, &pass.record);
+        let seen_before = r.uid_validity != 0 && !pass.renumbered && !s.known.is_empty();
+        let modseqs = s.highest_modseq != 0 && !s.no_modseq;
+        let audit_due = r.complete
+            && r.audited_ms != 0
+            && self.now.wall_ms.saturating_sub(r.audited_ms) >= self.settings.audit_interval_ms;
+        if !seen_before || audit_due || s.doubtful || !r.complete || self.settings.window != Window::Everything {
+            return self.scan();
+        }
+        if matches!(pass.resync, Resync::Qresync { .. }) && modseqs {
+            // Everything that changed came with the answer to SELECT.
+            return if s.adds_up() { self.enter_new() } else { self.scan() };
+        }
+        if !modseqs || r.highest_modseq == 0 {
+            return self.scan();
+        }
+        if s.highest_modseq == r.highest_modseq && s.adds_up() {
+            return self.enter_new();
+        }
+        let fetch = Command::Fetch {
+            uid: true,
+            set: NumberSet::From(1),
+            items: vec![FetchItem::Uid, FetchItem::Flags],
+            changed_since: Some(ChangedSince { modseq: r.highest_modseq, vanished: false }),
+            partial: None,
+        };
+        self.out.send(&fetch, Purpose::Changed)
+    }
+
+    /// Meets every message of the mailbox: what is met is what there is.
+    fn scan(&mut self) -> Result<()> {
+        if let Window::LastDays(days) = self.settings.window {
+            let since = self.now.wall_ms - i64::from(days) * 86_400_000;
+            let (year, month, day) = crate::imap::date::civil_from_ms(since);
+            let criteria = vec![SearchKey::Since { year, month, day }];
+            let returns = if self.capabilities.esearch() { vec!["ALL".to_owned()] } else { Vec::new() };
+            self.out.send(&Command::Search { uid: true, returns, criteria }, Purpose::Window)?;
+        }
+        if let Some(pass) = &mut self.mailbox_pass {
+            pass.flags = query::flags(&self.store.read()?.tables, pass.mailbox)?;
+        }
+        self.selected.scanned = Some(UidSet::new());
+        self.selected.vanished = UidSet::new();
+        if self.selected.exists == 0 {
+            return self.scanned();
+        }
+        let fetch = Command::Fetch {
+            uid: true,
+            set: NumberSet::From(1),
+            items: vec![FetchItem::Uid, FetchItem::Flags],
+            changed_since: None,
+            partial: None,
+        };
+        self.out.send(&fetch, Purpose::Scan)
+    }
+
+    /// Numbers that a search found.
+    pub(super) fn found(&mut self, uids: &UidSet) {
+        if let Some(pass) = &mut self.mailbox_pass
+            && self.out.waiting().any(|p| matches!(p, Purpose::Window))
+        {
+            pass.window = Some(pass.window.take().unwrap_or_default().union(uids));
+        }
+    }
+
+    fn scanned(&mut self) -> Result<()> {
+        self.selected.finish_scan();
+        if let Some(pass) = &mut self.mailbox_pass {
+            pass.flags = HashMap::new();
+            let unknown = &mut self.selected.unknown;
+            let wanted = match self.settings.window {
+                Window::Everything => unknown.clone(),
+                Window::Newest(n) => {
+                    let all = self.selected.known.union(unknown).difference(&self.selected.vanished);
+                    all.split_newest(u64::from(n)).0.intersection(unknown)
+                }
+                Window::LastDays(_) => pass.window.take().unwrap_or_default().intersection(unknown),
+            };
+            pass.outside = unknown.difference(&wanted);
+            *unknown = wanted;
+        }
+        self.enter_new()
+    }
+
+    /// Takes out what is gone and enters what is new, newest first.
+    fn enter_new(&mut self) -> Result<()> {
+        let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
+        let gone = self.selected.vanished.intersection(&self.selected.known);
+        if !gone.is_empty() {
+            // Most of a mailbox gone at once may be the server's mistake: hidden now, kept longer.
+            let suspicious = gone.len() > 20 && gone.len() * 2 > self.selected.known.len();
+            self.selected.known = self.selected.known.difference(&gone);
+            self.batch.push(Op::Gone { mailbox: pass.mailbox, uids: gone, suspicious });
+        }
+        self.selected.vanished = UidSet::new();
+        let new = self.selected.unknown.clone();
+        let first = self.pass.as_ref().is_some_and(|p| p.first);
+        let all = self.pass.as_ref().is_some_and(|p| p.bodies == BodyPolicy::All);
+        let server_ids = self.capabilities.has("OBJECTID") || self.capabilities.has("X-GM-EXT-1");
+        // On the first sync nothing can be here already, unless the server has ids that tell copies.
+        pass.direct = first && all && !server_ids && !pass.renumbered;
+        if pass.direct {
+            let begun: UidSet = query::partials(&self.store.read()?.tables, pass.mailbox)?
+                .iter()
+                .filter(|(_, p)| p.uid_validity == self.selected.uid_validity)
+                .map(|(uid, _)| *uid)
+                .collect();
+            // What came in part goes on from there, under an entry of its own.
+            pass.meta_queue = new.intersection(&begun);
+            pass.body_queue = new.difference(&begun);
+        } else {
+            pass.meta_queue = new;
+        }
+        pass.total = pass.meta_queue.len() + pass.body_queue.len();
+        if self.ask_meta()? { Ok(()) } else { self.meta_done() }
+    }
+
+    fn meta_items(&self) -> Vec<FetchItem> {
+        let mut items = self.entry_items();
+        items.push(FetchItem::BodyStructure);
+        let fields = FIELDS.iter().map(|f| (*f).to_owned()).collect();
+        items.push(FetchItem::Peek { section: Section::HeaderFields(fields), partial: None });
+        items
+    }
+
+    /// What an entry needs besides header or body.
+    fn entry_items(&self) -> Vec<FetchItem> {
+        let mut items =
+            vec![FetchItem::Uid, FetchItem::Flags, FetchItem::InternalDate, FetchItem::Rfc822Size];
+        if self.capabilities.condstore() && !self.selected.no_modseq && self.selected.highest_modseq != 0 {
+            items.push(FetchItem::ModSeq);
+        }
+        if self.capabilities.has("OBJECTID") {
+            items.push(FetchItem::EmailId);
+        } else if self.capabilities.has("X-GM-EXT-1") {
+            items.push(FetchItem::GmailMessageId);
+        }
+        items
+    }
+
+    fn waiting_for(&self, which: impl Fn(&Purpose) -> bool) -> usize {
+        self.out.waiting().filter(|p| which(p)).count()
+    }
+
+    /// Keeps commands in flight; returns whether any is.
+    fn ask_meta(&mut self) -> Result<bool> {
+        let items = self.meta_items();
+        let is_meta = |p: &Purpose| matches!(p, Purpose::Meta { .. });
+        let cancelled = self.pass.as_ref().is_some_and(|p| p.cancelled);
+        let Some(pass) = &mut self.mailbox_pass else { return Ok(false) };
+        let mut in_flight = self.out.waiting().filter(|p| is_meta(p)).count();
+        while in_flight < META_IN_FLIGHT && !pass.meta_queue.is_empty() && !cancelled {
+            let (uids, rest) = take_some(&pass.meta_queue, META_AT_ONCE);
+            pass.meta_queue = rest;
+            pass.asked_meta = pass.asked_meta.union(&uids);
+            let set = NumberSet::Set(uids.clone());
+            let fetch = Command::Fetch { uid: true, set, items: items.clone(), changed_since: None, partial: None };
+            self.out.send(&fetch, Purpose::Meta { uids })?;
+            in_flight += 1;
+        }
+        Ok(in_flight > 0)
+    }
+
+    fn meta_done(&mut self) -> Result<()> {
+        self.flush(Next::Bodies);
+        Ok(())
+    }
+
+    /// Entries are durable: now the bodies that the policy wants and that are not here.
+    pub(super) fn fetch_bodies(&mut self) -> Result<()> {
+        let policy = self.pass.as_ref().map_or(BodyPolicy::None, |p| p.bodies);
+        let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
+        let reading = self.store.read()?;
+        let candidates = match policy {
+            BodyPolicy::None => UidSet::new(),
+            // A mailbox whose bodies were all here the last time lacks only those of new messages.
+            BodyPolicy::All if pass.record.bodies_complete && !pass.renumbered => {
+                pass.entered.difference(&pass.here_already)
+            }
+            BodyPolicy::All => query::uids_without_body(&reading.tables, pass.mailbox)?,
+            BodyPolicy::Newest(n) => {
+                let newest = self.selected.known.split_newest(u64::from(n)).0;
+                query::uids_without_body(&reading.tables, pass.mailbox)?.intersection(&newest)
+            }
+        };
+        let mut partials = query::partials(&reading.tables, pass.mailbox)?;
+        drop(reading);
+        partials.retain(|(uid, p)| p.uid_validity == self.selected.uid_validity && candidates.contains(*uid));
+        let begun: UidSet = partials.iter().map(|(uid, _)| *uid).collect();
+        pass.rests = partials;
+        pass.body_queue = pass.body_queue.union(&candidates.difference(&begun));
+        pass.total = pass.body_queue.len() + pass.rests.len() as u64;
+        pass.done = 0;
+        self.plan_previews(policy)?;
+        if self.ask_bodies()? { Ok(()) } else { self.bodies_done() }
+    }
+
+    fn plan_previews(&mut self, policy: BodyPolicy) -> Result<()> {
+        let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
+        if policy == BodyPolicy::All {
+            return Ok(());
+        }
+        let bare = pass.entered.difference(&pass.here_already).difference(&pass.body_queue);
+        let (newest, _) = bare.split_newest(PREVIEWS);
+        let reading = self.store.read()?;
+        let mut by_part: HashMap<String, UidSet> = HashMap::new();
+        for uid in newest.iter() {
+            let Some(part) = query::text_part(&reading.tables, pass.mailbox, uid)? else { continue };
+            by_part.entry(part.number.clone()).or_default().insert(uid);
+            pass.previews.insert(uid, part);
+        }
+        pass.preview_queue = by_part.into_iter().collect();
+        pass.preview_queue.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(())
+    }
+
+    /// Keeps body commands in flight; returns whether any is.
+    fn ask_bodies(&mut self) -> Result<bool> {
+        let mut whole_items = vec![FetchItem::Uid];
+        let direct = self.mailbox_pass.as_ref().is_some_and(|p| p.direct);
+        if direct {
+            whole_items = self.entry_items();
+        }
+        whole_items.push(FetchItem::Peek { section: Section::Full, partial: None });
+        let mut in_flight = self.waiting_for(is_body);
+        let cancelled = self.pass.as_ref().is_some_and(|p| p.cancelled);
+        let Some(pass) = &mut self.mailbox_pass else { return Ok(false) };
+        while in_flight < BODIES_IN_FLIGHT && !cancelled {
+            if pass.resuming.is_none()
+                && self.out.waiting().all(|p| !matches!(p, Purpose::Rest { .. }))
+                && let Some((uid, partial)) = pass.rests.pop()
+            {
+                match resume(&self.store, partial) {
+                    Ok(body) => pass.resuming = Some((uid, body, partial.total)),
+                    // What is in the store of it cannot be read: from the beginning, then.
+                    Err(_) => {
+                        pass.body_queue.insert(uid);
+                        continue;
+                    }
+                }
+                pass.asked_bodies.insert(uid);
+                let origin = u32::try_from(partial.received).unwrap_or(u32::MAX);
+                let length = u32::try_from(partial.total - partial.received).unwrap_or(u32::MAX);
+                let item = FetchItem::Peek { section: Section::Full, partial: Some((origin, length)) };
+                let items = vec![FetchItem::Uid, item];
+                let set = NumberSet::Set(UidSet::from_range(uid, uid));
+                let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
+                self.out.send(&fetch, Purpose::Rest { uid })?;
+            } else if !pass.body_queue.is_empty() {
+                let (uids, rest) = take_some(&pass.body_queue, BODIES_AT_ONCE);
+                pass.body_queue = rest;
+                pass.asked_bodies = pass.asked_bodies.union(&uids);
+                let set = NumberSet::Set(uids.clone());
+                let items = whole_items.clone();
+                let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
+                self.out.send(&fetch, Purpose::Bodies { uids })?;
+            } else if let Some((number, uids)) = pass.preview_queue.pop() {
+                let numbers = number.split('.').filter_map(|n| n.parse().ok()).collect();
+                let section = Section::Part(numbers);
+                let item = FetchItem::Peek { section, partial: Some((0, PREVIEW_OCTETS)) };
+                for set in crate::imap::encode::split_set(&uids, crate::imap::encode::MAX_SET) {
+                    let set = NumberSet::Set(set);
+                    let items = vec![FetchItem::Uid, item.clone()];
+                    let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
+                    self.out.send(&fetch, Purpose::Previews)?;
+                }
+            } else {
+                break;
+            }
+            in_flight += 1;
+        }
+        Ok(in_flight > 0)
+    }
+
+    fn bodies_done(&mut self) -> Result<()> {
+        self.flush(Next::Settle);
+        Ok(())
+    }
+
+    /// The tagged answer to a command about the open mailbox.
+    pub(super) fn mailbox_answered(&mut self, purpose: Purpose, ok: bool, status: &Status<'_>) -> Result<()> {
+        if self.mailbox_pass.is_none() {
+            return Ok(());
+        }
+        match purpose {
+            Purpose::Newest => {
+                if let Some(pass) = &mut self.mailbox_pass {
+                    pass.asked_meta = UidSet::new();
+                }
+                self.first_look_done()
+            }
+            Purpose::Scan if ok => self.scanned(),
+            Purpose::Scan => {
+                let why = text_of(status, &self.limits);
+                self.selected.scanned = None;
+                self.events.push_back(Event::Problem { text: format!("a mailbox cannot be read: {why}") });
+                self.leave_mailbox()
+            }
+            Purpose::Changed => {
+                if ok && self.selected.adds_up() { self.enter_new() } else { self.scan() }
+            }
+            Purpose::Meta { uids } => {
+                self.missed(&uids, false);
+                self.progress();
+                if self.ask_meta()? { Ok(()) } else { self.meta_done() }
+            }
+            Purpose::Bodies { uids } => {
+                self.missed(&uids, true);
+                self.progress();
+                if self.ask_bodies()? { Ok(()) } else { self.bodies_done() }
+            }
+            Purpose::Rest { uid } => {
+                if let Some(pass) = &mut self.mailbox_pass {
+                    pass.resuming = None;
+                }
+                self.missed(&UidSet::from_range(uid, uid), true);
+                if self.ask_bodies()? { Ok(()) } else { self.bodies_done() }
+            }
+            Purpose::Previews => {
+                if self.ask_bodies()? { Ok(()) } else { self.bodies_done() }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What an answer left out is asked for once more; after that it is believed to be gone, or
+    /// beyond what this server can deliver.
+    fn missed(&mut self, uids: &UidSet, bodies: bool) {
+        let Some(pass) = &mut self.mailbox_pass else { return };
+        let asked = if bodies { &mut pass.asked_bodies } else { &mut pass.asked_meta };
+        let missing = asked.intersection(uids).difference(&self.selected.vanished);
+        *asked = asked.difference(uids);
+        let again = missing.difference(&pass.retried);
+        let lost = missing.intersection(&pass.retried);
+        pass.retried = pass.retried.union(&again);
+        if bodies {
+            pass.body_queue = pass.body_queue.union(&again);
+        } else {
+            pass.meta_queue = pass.meta_queue.union(&again);
+        }
+        if !lost.is_empty() {
+            pass.given_up = pass.given_up.union(&lost);
+            self.selected.doubtful = true;
+        }
+    }
+
+    fn progress(&mut self) {
+        if let (Some(pass), Some(whole)) = (&self.mailbox_pass, &self.pass) {
+            self.events.push_back(Event::Progress {
+                request: whole.request,
+                mailbox: pass.mailbox,
+                done: pass.done.min(pass.total),
+                total: pass.total,
+            });
+        }
+    }
+
+    /// Everything is durable: the count must be the server's. Where it is not, a scan heals it.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        let cancelled = self.pass.as_ref().is_some_and(|p| p.cancelled);
+        let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
+        let reading = self.store.read()?;
+        let known = query::uids(&reading.tables, pass.mailbox)?;
+        drop(reading);
+        self.selected.known = known;
+        if cancelled {
+            return self.next_mailbox();
+        }
+        let held = self.selected.believed().len() + pass.outside.len();
+        let more = !self.selected.unknown.is_empty() || !self.selected.vanished.is_empty();
+        let wrong = held != u64::from(self.selected.exists) || more || self.selected.doubtful;
+        if wrong && !pass.healed {
+            pass.healed = true;
+            pass.entered = UidSet::new();
+            self.selected.unknown = UidSet::new();
+            return self.scan();
+        }
+        let lacking = pass.given_up.len();
+        if wrong {
+            let text = format!(
+                "{}: {held} messages are known here, the server counts {} ({lacking} could not be fetched)",
+                pass.record.name, self.selected.exists
+            );
+            self.events.push_back(Event::Problem { text });
+        }
+        let bodies_all = self.pass.as_ref().is_some_and(|p| p.bodies == BodyPolicy::All);
+        self.settle_state(!wrong, bodies_all && lacking == 0)?;
+        if wrong {
+            self.pass_mut()?.troubled = true;
+        }
+        self.flush(Next::NextMailbox);
+        Ok(())
+    }
+
+    fn settle_state(&mut self, whole: bool, bodies_complete: bool) -> Result<()> {
+        let Some(pass) = &self.mailbox_pass else { return Ok(()) };
+        let s = &self.selected;
+        let now = query::mailbox(&self.store.read()?.tables, pass.mailbox)?;
+        let highest = self.selected.known.max().map_or(0, |m| m.saturating_add(1));
+        let uid_next = if s.uid_next != 0 { s.uid_next } else { highest };
+        let modseqs = s.highest_modseq != 0 && !s.no_modseq;
+        let settled = (whole && modseqs && s.uid_next != 0 && pass.outside.is_empty()).then_some(Settled {
+            messages: s.exists,
+            uid_next: s.uid_next,
+            uid_validity: s.uid_validity,
+            unseen: u32::try_from(now.unseen).unwrap_or(u32::MAX),
+            highest_modseq: s.highest_modseq,
+        });
+        // A scan met everything; without one the last audit stands.
+        let audited = pass.record.audited_ms == 0 || pass.healed || !pass.record.complete;
+        let state = StateFact {
+            uid_validity: Some(s.uid_validity),
+            uid_next: Some(uid_next.max(highest)),
+            highest_modseq: whole.then_some(if modseqs { s.highest_modseq } else { 0 }),
+            complete: Some(whole),
+            bodies_complete: Some(bodies_complete),
+            settled: Some(settled),
+            audited_ms: (whole && audited).then_some(self.now.wall_ms.max(1)),
+        };
+        self.batch.push(Op::State { mailbox: pass.mailbox, state });
+        Ok(())
+    }
+
+    /// A message that a person wants to read now.
+    pub(super) fn open_message(&mut self, request: RequestId, message: MessageId, retried: bool) -> Result<()> {
+        let reading = self.store.read()?;
+        let Some((mailbox, uid)) = query::place_of(&reading.tables, message)? else {
+            self.events.push_back(Event::Done { request, result: Err(Error::Gone("message")) });
+            return Ok(());
+        };
+        drop(reading);
+        if self.selected.mailbox != Some(mailbox) || !self.selected.open {
+            if retried {
+                let error = Error::Refused("the mailbox cannot be opened".into());
+                self.events.push_back(Event::Done { request, result: Err(error) });
+                return Ok(());
+            }
+            // The mailbox is opened first; a pass over it alone also makes sure of the UID.
+            self.wishes.push_front(Wish::Open { request, message, retried: true });
+            return self.start_pass(request, SyncScope::quiet(mailbox));
+        }
+        self.opening.insert(uid, (request, message));
+        let items = vec![FetchItem::Uid, FetchItem::Peek { section: Section::Full, partial: None }];
+        let set = NumberSet::Set(UidSet::from_range(uid, uid));
+        let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
+        self.out.send(&fetch, Purpose::Opened { request, uid })
+    }
+
+    pub(super) fn opened_answered(
+        &mut self,
+        request: RequestId,
+        uid: u32,
+        ok: bool,
+        status: &Status<'_>,
+    ) -> Result<()> {
+        let Some((_, message)) = self.opening.remove(&uid) else { return Ok(()) };
+        if ok {
+            self.flush(Next::Opened { request, message });
+        } else {
+            let error = Error::Refused(text_of(status, &self.limits));
+            self.events.push_back(Event::Done { request, result: Err(error) });
+        }
+        Ok(())
+    }
+}
+
+fn is_body(purpose: &Purpose) -> bool {
+    matches!(purpose, Purpose::Bodies { .. } | Purpose::Rest { .. } | Purpose::Previews)
+}
+
+/// The newest of a set, as many as fit one command.
+fn take_some(set: &UidSet, most: u64) -> (UidSet, UidSet) {
+    let (mut some, mut rest) = set.split_newest(most);
+    // A set of many gaps may be too long a line.
+    let parts = crate::imap::encode::split_set(&some, crate::imap::encode::MAX_SET);
+    if parts.len() > 1
+        && let Some(last) = parts.last()
+    {
+        rest = rest.union(&some.difference(last));
+        some = last.clone();
+    }
+    (some, rest)
+}
+
+/// A body whose beginning is in the store: hashed again, so that what follows completes it.
+fn resume(store: &crate::store::Store, partial: PartialBody) -> Result<StagedBody> {
+    const STEP: u64 = 1 << 20;
+    let mut hasher = ContentHasher::new();
+    let mut prefix = Vec::new();
+    let mut offset = 0;
+    while offset < partial.received {
+        let step = STEP.min(partial.received - offset);
+        let bytes = query::blob(&store.read()?.tables, partial.blob, offset, step)?;
+        if bytes.len() as u64 != step {
+            return Err(Error::Corrupt("a body that came in part is shorter than it was".into()));
+        }
+        hasher.update(&bytes);
+        if prefix.len() < PREFIX {
+            prefix.extend_from_slice(&bytes[..bytes.len().min(PREFIX - prefix.len())]);
+        }
+        offset += step;
+    }
+    Ok(StagedBody::resumed(partial.blob, partial.received, prefix, hasher))
+}

@@ -1,0 +1,472 @@
+//! What to ask of a server next, and how to apply its answers.
+//!
+//! A [`Driver`] is the brain of one IMAP connection. It turns wishes into commands, answers into a
+//! [`Batch`] of facts, and goes on when the batch is durable. Bytes are the business of
+//! [`imap::client`](crate::imap::client), disk is the business of the store.
+
+mod fetched;
+mod listing;
+mod mailbox;
+mod pass;
+mod purpose;
+mod roles;
+mod selected;
+mod structure;
+mod untagged;
+mod watch;
+
+use std::collections::VecDeque;
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::connection::{ConnectionOptions, Event, SyncScope, SyncSummary};
+use crate::engine::Leases;
+use crate::error::{Error, Result};
+use crate::ids::{AccountId, MailboxId, MessageId, RequestId};
+use crate::imap::capability::Capabilities;
+use crate::imap::client::login::{Login, LoginEvent};
+use crate::imap::client::{Outbound, login};
+use crate::imap::command::Command;
+use crate::imap::response::{Code, Response, Status, StatusKind};
+use crate::limits::Limits;
+use crate::model::AccountSettings;
+use crate::set::UidSet;
+use crate::store::SharedStore;
+use crate::store::apply::Outcome;
+use crate::store::batch::{AccountFact, Batch, Op};
+use crate::store::records::AccountRecord;
+use crate::sync::fetched::Staging;
+use crate::sync::listing::Listing;
+use crate::sync::mailbox::MailboxPass;
+use crate::sync::pass::Pass;
+pub(crate) use crate::sync::purpose::Purpose;
+use crate::sync::selected::Selected;
+use crate::sync::watch::Idle;
+use crate::time::Now;
+
+/// A wish that waits for its turn.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    Sync { request: RequestId, scope: SyncScope },
+    Open { request: RequestId, message: MessageId, retried: bool },
+    Watch { request: RequestId, mailbox: MailboxId },
+    Logout { request: RequestId },
+}
+
+impl Wish {
+    pub(crate) fn request(&self) -> RequestId {
+        match self {
+            Wish::Sync { request, .. }
+            | Wish::Open { request, .. }
+            | Wish::Watch { request, .. }
+            | Wish::Logout { request } => *request,
+        }
+    }
+}
+
+/// What goes on when everything before it is durable.
+#[derive(Debug, Clone)]
+pub(crate) enum Next {
+    /// The list of mailboxes is in the store: choose which to open.
+    Plan,
+    /// New messages of the open mailbox are entered: fetch the bodies that are wanted.
+    Bodies,
+    /// Everything of the open mailbox is here: check, and settle it.
+    Settle,
+    /// The mailbox is settled: the next one.
+    NextMailbox,
+    /// The pass is done.
+    Finish,
+    /// A message that a person wanted is here.
+    Opened { request: RequestId, message: MessageId },
+}
+
+/// The brain of one IMAP connection.
+pub(crate) struct Driver {
+    pub(crate) store: SharedStore,
+    pub(crate) account: AccountId,
+    pub(crate) settings: AccountSettings,
+    pub(crate) limits: Limits,
+    pub(crate) out: Outbound<Purpose>,
+    pub(crate) login: Login,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) wishes: VecDeque<Wish>,
+    /// Mailboxes that this connection alone may sync now.
+    pub(crate) leases: Leases,
+    /// Facts not yet handed to a commit.
+    pub(crate) batch: Batch,
+    /// What goes on when the batch is durable.
+    pub(crate) next: Option<Next>,
+    now: Now,
+    /// Commands may be sent.
+    ready: bool,
+    capabilities: Capabilities,
+    enabled: HashSet<String>,
+    enable_sent: bool,
+    id_sent: bool,
+    listing: Listing,
+    selected: Selected,
+    pass: Option<Pass>,
+    mailbox_pass: Option<MailboxPass>,
+    idle: Idle,
+    staging: Vec<Staging>,
+    opening: HashMap<u32, (RequestId, MessageId)>,
+    logout: Option<RequestId>,
+    summary: SyncSummary,
+    /// What went over the transport, counted by the connection.
+    pub(crate) meter: Meter,
+    metered: Meter,
+}
+
+/// What went over a transport.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Meter {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) round_trips: u64,
+    pub(crate) commands: u64,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        store: SharedStore,
+        account: AccountId,
+        record: &AccountRecord,
+        limits: Limits,
+        known: Capabilities,
+        options: &ConnectionOptions,
+        leases: Leases,
+    ) -> Driver {
+        let settings = record.settings.clone();
+        let (tag_seed, nonce) = options.seed.split_at(8);
+        let config = login::LoginConfig {
+            security: settings.security,
+            secured: options.secure,
+            mechanism: settings.mechanism.clone(),
+            known: known.clone(),
+            compress: settings.compress,
+            nonce: *nonce.first_chunk().expect("24 octets are left"),
+            limits,
+        };
+        let tag_seed = u64::from_be_bytes(*tag_seed.first_chunk().expect("8 octets were split off"));
+        Driver {
+            store,
+            account,
+            settings,
+            limits,
+            out: Outbound::new(tag_seed),
+            login: Login::new(config),
+            events: VecDeque::new(),
+            wishes: VecDeque::new(),
+            leases,
+            batch: Batch::new(account),
+            next: None,
+            now: Now::default(),
+            ready: false,
+            capabilities: known,
+            enabled: HashSet::new(),
+            enable_sent: false,
+            id_sent: false,
+            listing: Listing::default(),
+            selected: Selected::default(),
+            pass: None,
+            mailbox_pass: None,
+            idle: Idle::Off,
+            staging: Vec::new(),
+            opening: HashMap::new(),
+            logout: None,
+            summary: SyncSummary::default(),
+            meter: Meter::default(),
+            metered: Meter::default(),
+        }
+    }
+
+    pub(crate) fn set_now(&mut self, now: Now) {
+        self.now = now;
+        self.batch.now_wall_ms = now.wall_ms;
+    }
+
+    /// Whether the host is in a TLS handshake: bytes now are not the protocol's.
+    pub(crate) fn awaits_tls(&self) -> bool {
+        self.login.awaits_tls()
+    }
+
+    /// Whether an answer is waited for.
+    pub(crate) fn is_waiting(&self) -> bool {
+        let idling = matches!(self.idle, Idle::Running { .. });
+        self.login.awaits_greeting() || self.out.depth() > usize::from(idling)
+    }
+
+    pub(crate) fn login_told(&mut self, told: Vec<LoginEvent>) -> Result<bool> {
+        let mut compressed = false;
+        for event in told {
+            match event {
+                LoginEvent::StartTls => self.events.push_back(Event::StartTls),
+                LoginEvent::NeedCredentials(mechanisms) => {
+                    self.events.push_back(Event::NeedCredentials { mechanisms });
+                }
+                LoginEvent::Compressed => {
+                    self.out.start_deflating();
+                    compressed = true;
+                }
+                LoginEvent::Go => self.ready = true,
+                LoginEvent::Authenticated => self.events.push_back(Event::Authenticated),
+            }
+        }
+        if self.login.is_done() && self.login.is_authenticated() {
+            self.learn_capabilities();
+        }
+        self.advance()?;
+        Ok(compressed)
+    }
+
+    fn learn_capabilities(&mut self) {
+        let now = self.login.capabilities().clone();
+        if now.is_empty() || now == self.capabilities {
+            return;
+        }
+        let fact = AccountFact { capabilities: Some(now.words().to_vec()), server: None };
+        self.batch.push(Op::Account(fact));
+        self.capabilities = now;
+    }
+
+    /// Whether nothing of a pass or a wish is under way.
+    fn is_free(&self) -> bool {
+        self.pass.is_none()
+            && self.opening.is_empty()
+            && self.next.is_none()
+            && self.idle.allows_work()
+            && self.logout.is_none()
+    }
+
+    /// Starts the next wish where nothing is under way.
+    pub(crate) fn advance(&mut self) -> Result<()> {
+        if !self.ready {
+            return Ok(());
+        }
+        if let Idle::Running { news, .. } = self.idle {
+            if news || !self.wishes.is_empty() {
+                self.end_idle(false);
+            }
+            return Ok(());
+        }
+        while self.is_free() {
+            match self.wishes.pop_front() {
+                Some(Wish::Sync { request, scope }) => self.start_pass(request, scope)?,
+                Some(Wish::Open { request, message, retried }) => self.open_message(request, message, retried)?,
+                Some(Wish::Watch { request, mailbox }) => {
+                    self.idle = Idle::Wanted { request, mailbox };
+                }
+                Some(Wish::Logout { request }) => {
+                    self.logout = Some(request);
+                    self.out.send(&Command::Logout, Purpose::Logout)?;
+                }
+                None => return self.maybe_idle(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a wish back.
+    pub(crate) fn cancel(&mut self, request: RequestId) -> Result<()> {
+        if let Some(at) = self.wishes.iter().position(|w| w.request() == request) {
+            self.wishes.remove(at);
+            self.events.push_back(Event::Done { request, result: Err(Error::Cancelled) });
+        } else if let Some(pass) = &mut self.pass
+            && pass.request == request
+        {
+            pass.cancelled = true;
+        } else {
+            self.stop_watching(Some(request))?;
+        }
+        self.advance()
+    }
+
+    /// Asks that everything so far be made durable before `next` goes on.
+    fn flush(&mut self, next: Next) {
+        debug_assert!(self.next.is_none(), "one thing waits for a commit at a time");
+        self.next = Some(next);
+    }
+
+    /// A commit is durable.
+    pub(crate) fn committed(&mut self, outcome: &Outcome) {
+        self.summary.messages_added += outcome.added;
+        self.summary.messages_removed += outcome.removed;
+        self.summary.flags_changed += outcome.flags_changed;
+        if let Some(pass) = &mut self.mailbox_pass {
+            pass.committed(outcome);
+        }
+        for (mailbox, message) in &outcome.fresh {
+            self.events.push_back(Event::NewMail { mailbox: *mailbox, message: *message });
+        }
+        self.events.push_back(Event::Stored { commit: outcome.commit });
+    }
+
+    /// Everything that something waited for is durable.
+    pub(crate) fn go_on(&mut self, next: Next) -> Result<()> {
+        match next {
+            Next::Plan => self.plan()?,
+            Next::Bodies => self.fetch_bodies()?,
+            Next::Settle => self.settle()?,
+            Next::NextMailbox => self.next_mailbox()?,
+            Next::Finish => self.finish_pass(),
+            Next::Opened { request, message } => {
+                self.events.push_back(Event::Opened { request, message });
+                self.events.push_back(Event::Done { request, result: Ok(SyncSummary::default()) });
+            }
+        }
+        self.advance()
+    }
+
+    /// The summary of the sync that ends now.
+    fn take_summary(&mut self) -> SyncSummary {
+        self.meter.commands = self.out.commands();
+        let (now, then) = (self.meter, std::mem::replace(&mut self.metered, self.meter));
+        SyncSummary {
+            bytes_received: now.received - then.received,
+            bytes_sent: now.sent - then.sent,
+            round_trips: now.round_trips - then.round_trips,
+            commands: now.commands - then.commands,
+            ..self.summary
+        }
+    }
+
+    /// A whole response. Returns whether what follows in the input is compressed.
+    pub(crate) fn response(&mut self, response: &Response<'_>) -> Result<bool> {
+        match response {
+            Response::Continuation(text) => self.continuation(text).map(|()| false),
+            Response::Status(status) if self.login.awaits_greeting() => {
+                let told = self.login.greeting(status, &mut self.out)?;
+                self.login_told(told)
+            }
+            Response::Status(status) => match status.tag {
+                Some(tag) => self.tagged(tag, status),
+                None => self.untagged_status(status).map(|()| false),
+            },
+            Response::Data(_) if self.login.awaits_greeting() => {
+                Err(Error::Protocol("data in place of the greeting".into()))
+            }
+            Response::Data(data) => {
+                self.data(data)?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn continuation(&mut self, text: &[u8]) -> Result<()> {
+        if self.out.release_literal() {
+            return Ok(());
+        }
+        if !self.login.is_authenticated() {
+            let told = self.login.continuation(text, &mut self.out)?;
+            return self.login_told(told).map(|_| ());
+        }
+        match self.idle {
+            Idle::Running { .. } | Idle::Ending { .. } => Ok(()),
+            _ => Err(Error::Protocol("a continuation request that nothing waits for".into())),
+        }
+    }
+
+    fn untagged_status(&mut self, status: &Status<'_>) -> Result<()> {
+        if let Some(code) = &status.code {
+            self.code(code, status)?;
+        }
+        match status.kind {
+            StatusKind::Bye if self.logout.is_some() => Ok(()),
+            StatusKind::Bye => Err(Error::Disconnected(login::text_of(status, &self.limits))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A response code that means something whoever says it.
+    fn code(&mut self, code: &Code<'_>, status: &Status<'_>) -> Result<()> {
+        let s = &mut self.selected;
+        match code {
+            Code::Alert => {
+                let text = login::text_of(status, &self.limits);
+                self.events.push_back(Event::Alert { text });
+            }
+            Code::Capability(words) => {
+                self.login.capability_data(Capabilities::from_words(words.iter()));
+                if self.login.is_done() {
+                    self.learn_capabilities();
+                }
+            }
+            Code::UidValidity(n) => s.uid_validity = *n,
+            Code::UidNext(n) => s.uid_next = *n,
+            // Later than SELECT only a tagged answer moves it: the server may be holding back an
+            // expunge (RFC 7162 §6).
+            Code::HighestModSeq(n) if status.tag.is_some() || !s.open => s.highest_modseq = *n,
+            Code::NoModSeq => s.no_modseq = true,
+            Code::Closed => self.reset_opening(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn tagged(&mut self, tag: &[u8], status: &Status<'_>) -> Result<bool> {
+        let Some(purpose) = self.out.complete(tag) else {
+            return Err(Error::Protocol("an answer to a command that was never sent".into()));
+        };
+        if let Purpose::Login(step) = purpose {
+            let told = self.login.tagged(step, status, &mut self.out)?;
+            return self.login_told(told);
+        }
+        if !self.login.is_authenticated() {
+            // Pipelined behind a login that has not been answered.
+            return Err(Error::Protocol("an answer out of turn before the login's".into()));
+        }
+        if let Some(code) = &status.code {
+            self.code(code, status)?;
+        }
+        let ok = status.kind == StatusKind::Ok;
+        match purpose {
+            Purpose::Login(_) | Purpose::Id | Purpose::Noop | Purpose::Unselect => {}
+            Purpose::Enable => self.enable_answered(ok),
+            Purpose::List { extended } => self.list_answered(extended, ok, status)?,
+            Purpose::Lsub => self.lsub_answered()?,
+            Purpose::Status => self.status_answered()?,
+            Purpose::Select => self.select_answered(ok, status)?,
+            Purpose::Opened { request, uid } => self.opened_answered(request, uid, ok, status)?,
+            Purpose::Idle => self.idle_answered(ok)?,
+            Purpose::Logout => {
+                if let Some(request) = self.logout {
+                    self.events.push_back(Event::Done { request, result: Ok(SyncSummary::default()) });
+                }
+                return Err(Error::Disconnected("signed out".into()));
+            }
+            other => self.mailbox_answered(other, ok, status)?,
+        }
+        self.advance()?;
+        Ok(false)
+    }
+
+    /// Whether the connection ended as it was asked to.
+    pub(crate) fn logged_out(&self) -> bool {
+        self.logout.is_some()
+    }
+
+    /// Everything that was under way ends with an error. Nothing stored is lost.
+    pub(crate) fn fail(&mut self, error: &Error) {
+        let mut requests: Vec<RequestId> = self.wishes.drain(..).map(|w| w.request()).collect();
+        requests.extend(self.pass.take().map(|p| p.request));
+        requests.extend(self.opening.drain().map(|(_, (request, _))| request));
+        requests.extend(std::mem::replace(&mut self.idle, Idle::Off).request());
+        requests.sort();
+        requests.dedup();
+        for request in requests {
+            let result = Err(Error::Disconnected(error.to_string()));
+            self.events.push_back(Event::Done { request, result });
+        }
+        self.mailbox_pass = None;
+        self.next = None;
+    }
+
+    fn is_qresync(&self) -> bool {
+        self.capabilities.has("QRESYNC") && self.enabled.contains("QRESYNC")
+    }
+
+    fn known_uids(&self, mailbox: MailboxId) -> Result<UidSet> {
+        crate::store::query::uids(&self.store.read()?.tables, mailbox)
+    }
+}

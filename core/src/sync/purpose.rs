@@ -1,0 +1,47 @@
+//! What each command in flight is for.
+
+use crate::ids::RequestId;
+use crate::imap::client::login::LoginStep;
+use crate::set::UidSet;
+
+/// What a command is for, and what its answer lets go on.
+#[derive(Debug, Clone)]
+pub(crate) enum Purpose {
+    Login(LoginStep),
+    Enable,
+    Id,
+    /// LIST with everything the server can add to it, or without.
+    List { extended: bool },
+    Lsub,
+    Status,
+    /// SELECT or EXAMINE of the mailbox that is being opened.
+    Select,
+    /// Flags of everything: what is met is what there is.
+    Scan,
+    /// Flags that changed since a mod-sequence.
+    Changed,
+    /// The UIDs within a window of days.
+    Window,
+    /// The beginning of messages that are new here: header fields, structure.
+    Meta { uids: UidSet },
+    /// The newest by sequence number, on the first look.
+    Newest,
+    /// Whole messages.
+    Bodies { uids: UidSet },
+    /// The beginning of the text parts.
+    Previews,
+    /// The rest of one message that was cut.
+    Rest { uid: u32 },
+    /// One message that a person wants to read.
+    Opened { request: RequestId, uid: u32 },
+    Noop,
+    Idle,
+    Unselect,
+    Logout,
+}
+
+impl From<LoginStep> for Purpose {
+    fn from(step: LoginStep) -> Purpose {
+        Purpose::Login(step)
+    }
+}

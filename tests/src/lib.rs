@@ -1,0 +1,25 @@
+//! What Mailkeep is tested with: real servers on loopback, real mail, a proxy that hides, counts and cuts,
+//! and readers that share no code with the engine.
+//!
+//! This is test code: everything here panics, with what a person needs to mend it, rather than
+//! returning an error. A server that cannot be installed or started is a failure, never a skip.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`dovecot`], [`cyrus`] | a private server each, with users made on demand |
+//! | [`proxy`] | between client and server: counts round trips, hides capabilities, cuts, records |
+//! | [`corpus`] | real, synthetic and odd messages |
+//! | [`compare`] | what Python's imaplib sees on a server against what the program lists |
+//! | [`program`] | runs `mailkeep` |
+//! | [`scenario`] | the acceptance scenario that every server and profile goes through |
+//! | [`imap`] | a client of a few lines, to fill servers and to prod them |
+
+pub mod compare;
+pub mod corpus;
+pub mod cyrus;
+pub mod dovecot;
+pub mod imap;
+pub mod program;
+pub mod proxy;
+pub mod scenario;
+pub mod server;
