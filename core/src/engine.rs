@@ -352,6 +352,7 @@ impl Engine {
     /// The storage's.
     pub fn acknowledge_new_mail(&self, messages: &[MessageId]) -> Result<()> {
         let done = self.shared.store.write(0, |w| {
+            w.touch();
             for message in messages {
                 w.tables.fresh.remove(message.0.to_be_bytes().as_slice())?;
             }

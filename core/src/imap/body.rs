@@ -94,9 +94,21 @@ impl<'a> Iterator for AddressIter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Address<'a>> {
+        if let Some((address, end)) = envelope::plain_address(self.cursor.text, self.cursor.pos) {
+            self.cursor.pos = end;
+            return Some(address);
+        }
+        self.odd_next()
+    }
+}
+
+impl<'a> AddressIter<'a> {
+    /// The end, or an address with more spaces, literals or fewer fields than others.
+    #[cold]
+    fn odd_next(&mut self) -> Option<Address<'a>> {
         self.cursor.spaces();
         self.cursor.peek()?;
-        envelope::address(&mut self.cursor).ok()
+        envelope::odd_address(&mut self.cursor).ok()
     }
 }
 

@@ -33,18 +33,18 @@ pub enum FetchAttr<'a> {
     Envelope(Envelope<'a>),
     /// BODY or BODYSTRUCTURE.
     BodyStructure(BodyStructure<'a>),
-    /// BODY[section]<origin>, RFC822, RFC822.HEADER, RFC822.TEXT, BINARY[section]<origin>.
+    /// `BODY[section]<origin>`, `BINARY[section]<origin>`, RFC822, RFC822.HEADER, RFC822.TEXT.
     Section {
         /// What stands in the brackets, e.g. `` (the whole message), `HEADER`, `1.2`, `HEADER.FIELDS (DATE)`.
         section: &'a [u8],
         /// The first octet of a partial answer.
         origin: Option<u32>,
-        /// Whether it is BINARY[…]: transfer encoding removed.
+        /// Whether it is `BINARY[…]`: transfer encoding removed.
         binary: bool,
         /// The data.
         data: SectionData<'a>,
     },
-    /// BINARY.SIZE[section].
+    /// `BINARY.SIZE[section]`.
     BinarySize {
         /// The section.
         section: &'a [u8],

@@ -17,16 +17,18 @@ pub type NString<'a> = Option<Text<'a>>;
 
 impl<'a> Text<'a> {
     /// The bytes meant: escapes resolved, borrowed where there were none.
+    #[inline]
     pub fn bytes(&self) -> Cow<'a, [u8]> {
-        if !self.escaped {
-            return Cow::Borrowed(self.raw);
-        }
+        if self.escaped { Cow::Owned(self.unescape()) } else { Cow::Borrowed(self.raw) }
+    }
+
+    fn unescape(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.raw.len());
         let mut rest = self.raw.iter();
         while let Some(&b) = rest.next() {
             out.push(if b == b'\\' { rest.next().copied().unwrap_or(b'\\') } else { b });
         }
-        Cow::Owned(out)
+        out
     }
 
     /// The bytes as text; what is not UTF-8 is replaced.

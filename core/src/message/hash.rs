@@ -33,8 +33,10 @@ pub struct ContentHash {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ContentHasher {
-    raw: Sha256,
     canonical: Sha256,
+    /// Apart from `canonical` only once the bytes differ from their canonical form by more than the line
+    /// ends held back: most mail never does, and is hashed once.
+    raw: Option<Sha256>,
     len: u64,
     /// Line ends seen and not hashed yet, because they may be the last ones.
     line_ends: u64,
@@ -42,7 +44,7 @@ pub struct ContentHasher {
     cr: bool,
 }
 
-/// Bytes looked at in one go: small enough to be still in the cache for the second hash.
+/// Bytes looked at in one go: small enough to be still in the cache when they are hashed.
 const BLOCK: usize = 32 * 1024;
 
 const CRLFS: [u8; 64] = {
@@ -65,24 +67,37 @@ impl ContentHasher {
     pub fn update(&mut self, data: &[u8]) {
         self.len += data.len() as u64;
         for block in data.chunks(BLOCK) {
-            self.raw.update(block);
-            self.canonical_block(block);
+            let canonical = is_canonical(block, self.cr);
+            if !canonical && self.raw.is_none() {
+                self.raw = Some(self.as_sent());
+            }
+            if let Some(raw) = &mut self.raw {
+                raw.update(block);
+            }
+            self.canonical_block(block, canonical);
         }
     }
 
     /// The hashes of all that was taken.
     pub fn finish(mut self) -> ContentHash {
+        let raw = self.raw.take().unwrap_or_else(|| self.as_sent());
         if self.cr {
-            self.content(b"\r");
+            self.content(b"\r", true);
         }
-        ContentHash {
-            raw: self.raw.finalize().into(),
-            canonical: self.canonical.finalize().into(),
-            len: self.len,
-        }
+        ContentHash { raw: raw.finalize().into(), canonical: self.canonical.finalize().into(), len: self.len }
     }
 
-    fn canonical_block(&mut self, mut block: &[u8]) {
+    /// The hash of the bytes as they came, as long as all of them were canonical.
+    fn as_sent(&self) -> Sha256 {
+        let mut raw = self.canonical.clone();
+        hash_line_ends(&mut raw, self.line_ends);
+        if self.cr {
+            raw.update(b"\r");
+        }
+        raw
+    }
+
+    fn canonical_block(&mut self, mut block: &[u8], canonical: bool) {
         if self.cr {
             self.cr = false;
             match block.first() {
@@ -91,7 +106,7 @@ impl ContentHasher {
                     self.line_ends += 1;
                     block = &block[1..];
                 }
-                Some(_) => self.content(b"\r"),
+                Some(_) => self.content(b"\r", true),
             }
         }
         if let Some(rest) = block.strip_suffix(b"\r") {
@@ -104,19 +119,15 @@ impl ContentHasher {
             line_ends += 1;
         }
         if !block.is_empty() {
-            self.content(block);
+            self.content(block, canonical);
         }
         self.line_ends += line_ends;
     }
 
     /// Hashes bytes that end in no line end, after the line ends held back.
-    fn content(&mut self, block: &[u8]) {
-        while self.line_ends > 0 {
-            let count = self.line_ends.min(CRLFS.len() as u64 / 2);
-            self.canonical.update(&CRLFS[..count as usize * 2]);
-            self.line_ends -= count;
-        }
-        if is_canonical(block) { self.canonical.update(block) } else { self.converted(block) }
+    fn content(&mut self, block: &[u8], canonical: bool) {
+        hash_line_ends(&mut self.canonical, std::mem::take(&mut self.line_ends));
+        if canonical { self.canonical.update(block) } else { self.converted(block) }
     }
 
     /// Hashes `block` in canonical form, through a buffer: one hash call a line would cost more than
@@ -139,8 +150,18 @@ impl ContentHasher {
     }
 }
 
-fn is_canonical(block: &[u8]) -> bool {
-    memchr(0, block).is_none() && memchr_iter(b'\n', block).all(|at| at > 0 && block[at - 1] == b'\r')
+fn hash_line_ends(hash: &mut Sha256, mut count: u64) {
+    while count > 0 {
+        let some = count.min(CRLFS.len() as u64 / 2);
+        hash.update(&CRLFS[..some as usize * 2]);
+        count -= some;
+    }
+}
+
+/// Whether a block, after a CR or not, has CRLF for every line end, and no NUL.
+fn is_canonical(block: &[u8], after_cr: bool) -> bool {
+    let crlf = |at: usize| if at == 0 { after_cr } else { block[at - 1] == b'\r' };
+    memchr(0, block).is_none() && memchr_iter(b'\n', block).all(crlf)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::model::{AccountSettings, Change, MailboxKind, Protocol, Role};
 use crate::set::UidSet;
 use crate::store::records::{AccountRecord, MailboxRecord};
 use crate::store::writer::Writer;
-use crate::store::{apply, keys, orphans, record};
+use crate::store::{apply, keys, orphans, partials, record};
 
 /// Enters an account. One on IMAP has its INBOX from the start: every server has one.
 pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<AccountId> {
@@ -21,27 +21,11 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
     };
     put(w, id, &AccountRecord { settings, capabilities: Vec::new(), server: None, synced_once: false })?;
     w.insert_mailbox(MailboxRecord {
-        account: id,
         wire_name: b"INBOX".to_vec(),
         name: "INBOX".into(),
-        delimiter: None,
         kind,
         role: Some(Role::Inbox),
-        chosen_role: None,
-        selectable: true,
-        subscribed: true,
-        mailbox_id: None,
-        gone: false,
-        uid_validity: 0,
-        uid_next: 0,
-        highest_modseq: 0,
-        total: 0,
-        unseen: 0,
-        size: 0,
-        complete: false,
-        bodies_complete: false,
-        settled: None,
-        audited_ms: 0,
+        ..MailboxRecord::empty(id)
     });
     Ok(id)
 }
@@ -67,7 +51,7 @@ pub(crate) fn remove(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
     let all = UidSet::from_range(1, u32::MAX);
     for (mailbox, _) in w.mailboxes_of(id)? {
         apply::gone(w, mailbox, &all, false, &mut apply::Outcome::default())?;
-        apply::drop_partials(w, mailbox)?;
+        partials::drop_all(w, mailbox)?;
         w.mailbox(mailbox)?.gone = true;
     }
     orphans::purge(w, id, i64::MAX)?;

@@ -14,7 +14,7 @@ use crate::store::records::{
     AccountRecord, BodyRecord, ContentRecord, MessageRecord, OrphanRecord,
 };
 use crate::store::writer::Writer;
-use crate::store::{blobs, identity, keys, mailboxes, orphans};
+use crate::store::{blobs, identity, keys, mailboxes, orphans, partials};
 
 /// What a commit did.
 #[derive(Debug, Default, Clone)]
@@ -53,21 +53,25 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
                     w.change(Change::Account(account));
                 }
             }
-            Op::Mailbox(fact) => mailboxes::listed(w, account, fact)?,
-            Op::Listed { names } => mailboxes::list_complete(w, account, &names)?,
+            Op::Listed { mailboxes } => mailboxes::listed(w, account, mailboxes)?,
             Op::State { mailbox, state } => mailboxes::set_state(w, mailbox, state)?,
             Op::Renumbered { mailbox, uid_validity } => {
                 let all = UidSet::from_range(1, u32::MAX);
                 gone(w, mailbox, &all, true, &mut outcome)?;
-                drop_partials(w, mailbox)?;
+                partials::drop_all(w, mailbox)?;
                 mailboxes::renumbered(w, mailbox, uid_validity)?;
             }
             Op::Message(fact) => message(w, *fact, &mut outcome)?,
             Op::Gone { mailbox, uids, suspicious } => gone(w, mailbox, &uids, suspicious, &mut outcome)?,
-            Op::Piece { blob, offset, data } => blobs::append(&mut w.tables, blob, offset, &data)?,
+            Op::Piece { blob, offset, data } => {
+                w.touch();
+                blobs::append(&mut w.tables, blob, offset, &data)?;
+            }
             Op::Partial { mailbox, uid, partial } => {
+                w.touch();
                 w.tables.partials.insert(keys::uid(mailbox, uid).as_slice(), record::encode(&partial).as_slice())?;
             }
+            Op::Collect { mailbox } => partials::collect(w, mailbox)?,
             Op::Purge { before_ms } => orphans::purge(w, account, before_ms)?,
         }
     }
@@ -270,7 +274,7 @@ fn attach(
     let Some(mut content) = w.content(message.content)? else { return Ok(false) };
     let hash = body.hash.clone().ok_or(Error::Misuse("a batch was applied unprepared"))?;
     let len = body.len();
-    drop_partial(w, fact.mailbox, fact.uid)?;
+    partials::finished(w, fact.mailbox, fact.uid, body.blob)?;
     outcome.bodies.push((fact.mailbox, fact.uid, id));
     let same = identity::by_bytes(w, content.account, &hash)?;
     if let Some(same) = same {
@@ -335,24 +339,6 @@ fn write_body(
 
 fn discard_bytes(w: &mut Writer<'_>, body: &StagedBody) -> Result<()> {
     if body.stored > 0 { blobs::remove(&mut w.tables, body.blob) } else { Ok(()) }
-}
-
-fn drop_partial(w: &mut Writer<'_>, mailbox: MailboxId, uid: u32) -> Result<()> {
-    w.tables.partials.remove(keys::uid(mailbox, uid).as_slice())?;
-    Ok(())
-}
-
-pub(crate) fn drop_partials(w: &mut Writer<'_>, mailbox: MailboxId) -> Result<()> {
-    let (from, to) = (keys::mailbox(mailbox), keys::after_mailbox(mailbox));
-    let mut blobs_left = Vec::new();
-    for entry in w.tables.partials.range(from.as_slice()..to.as_slice())? {
-        blobs_left.push(record::decode::<crate::store::batch::PartialBody>(entry?.1.value())?.blob);
-    }
-    for blob in blobs_left {
-        blobs::remove(&mut w.tables, blob)?;
-    }
-    w.tables.partials.retain_in(from.as_slice()..to.as_slice(), |_, _| false)?;
-    Ok(())
 }
 
 /// Hides messages that the server no longer has under these UIDs. Ranges are walked through what

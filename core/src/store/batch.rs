@@ -27,10 +27,8 @@ pub(crate) struct Batch {
 pub(crate) enum Op {
     /// What was learnt of the account's server.
     Account(AccountFact),
-    /// A mailbox that the server lists.
-    Mailbox(MailboxFact),
-    /// The list is complete: server mailboxes that it did not name are gone.
-    Listed { names: Vec<Vec<u8>> },
+    /// Every mailbox that the server has: server mailboxes that are not among them are gone.
+    Listed { mailboxes: Vec<MailboxFact> },
     /// A mailbox's numbers.
     State { mailbox: MailboxId, state: StateFact },
     /// The server numbers the mailbox anew: every placement goes, contents stay.
@@ -43,6 +41,8 @@ pub(crate) enum Op {
     Piece { blob: u64, offset: u64, data: Vec<u8> },
     /// How far a body has come that a cut would interrupt.
     Partial { mailbox: MailboxId, uid: u32, partial: PartialBody },
+    /// Bodies that came in part and that nobody will finish may go.
+    Collect { mailbox: MailboxId },
     /// What went from the server before this time may be forgotten.
     Purge { before_ms: i64 },
 }
@@ -158,13 +158,16 @@ pub(crate) struct StagedBody {
     /// The beginning of the message, where it is not in `data`.
     prefix: Vec<u8>,
     hasher: Option<ContentHasher>,
+    /// Octets announced, for sizing: never more than a chunk is set aside for them.
+    announced: u64,
     /// Filled when the batch is prepared.
     pub(crate) hash: Option<ContentHash>,
 }
 
 impl StagedBody {
-    pub(crate) fn new(blob: u64) -> StagedBody {
+    pub(crate) fn new(blob: u64, announced: u64) -> StagedBody {
         StagedBody {
+            announced,
             blob,
             stored: 0,
             data: Vec::new(),
@@ -180,7 +183,8 @@ impl StagedBody {
         while !bytes.is_empty() {
             let room = self.data.last().map_or(0, |last| LARGEST - last.len());
             if room == 0 {
-                self.data.push(Vec::with_capacity(bytes.len().clamp(1024, LARGEST)));
+                let expected = usize::try_from(self.announced.saturating_sub(self.len())).unwrap_or(LARGEST);
+                self.data.push(Vec::with_capacity(expected.max(bytes.len()).min(LARGEST)));
                 continue;
             }
             let (head, rest) = bytes.split_at(room.min(bytes.len()));
@@ -201,7 +205,7 @@ impl StagedBody {
 
     /// A body of which `stored` octets are in the store under `blob` already.
     pub(crate) fn resumed(blob: u64, stored: u64, prefix: Vec<u8>, hasher: ContentHasher) -> StagedBody {
-        StagedBody { blob, stored, data: Vec::new(), prefix, hasher: Some(hasher), hash: None }
+        StagedBody { blob, stored, data: Vec::new(), prefix, hasher: Some(hasher), announced: 0, hash: None }
     }
 
     /// Takes the full chunks out for a batch of their own, so that a large body does not stay in memory.

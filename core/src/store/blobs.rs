@@ -33,13 +33,12 @@ fn piece(len: usize) -> usize {
 
 /// Appends bytes to a blob at `offset`.
 pub(crate) fn append(tables: &mut Tables<'_>, blob: u64, mut offset: u64, mut data: &[u8]) -> Result<()> {
-    let mut value = Vec::with_capacity(data.len().min(LARGEST) + 1);
     while !data.is_empty() {
         let (head, rest) = data.split_at(piece(data.len()));
-        value.clear();
-        value.push(PLAIN);
-        value.extend_from_slice(head);
-        tables.blobs.insert(keys::chunk(blob, offset).as_slice(), value.as_slice())?;
+        let key = keys::chunk(blob, offset);
+        let mut value = tables.blobs.insert_reserve(key.as_slice(), head.len() + 1)?;
+        value.as_mut()[0] = PLAIN;
+        value.as_mut()[1..].copy_from_slice(head);
         offset += head.len() as u64;
         data = rest;
     }
@@ -93,18 +92,4 @@ fn expand(stored: &[u8]) -> Option<std::borrow::Cow<'_, [u8]>> {
         }
         _ => None,
     }
-}
-
-/// Octets that a blob's chunks take in the store, and octets that they mean.
-pub(crate) fn extent(
-    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
-    blob: u64,
-) -> Result<(u64, u64)> {
-    let (mut stored, mut meant) = (0, 0);
-    for entry in table.range(keys::chunk(blob, 0).as_slice()..=keys::chunk(blob, u64::MAX).as_slice())? {
-        let (_, value) = entry?;
-        stored += value.value().len() as u64;
-        meant += expand(value.value()).map_or(0, |c| c.len() as u64);
-    }
-    Ok((stored, meant))
 }

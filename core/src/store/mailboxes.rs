@@ -1,5 +1,7 @@
 //! Mailboxes as the server lists them: appearing, renamed, gone.
 
+use hashbrown::HashMap;
+
 use crate::error::Result;
 use crate::ids::{AccountId, MailboxId};
 use crate::model::{Change, MailboxKind};
@@ -7,45 +9,54 @@ use crate::store::batch::{MailboxFact, StateFact};
 use crate::store::records::MailboxRecord;
 use crate::store::writer::Writer;
 
-/// A mailbox that the server lists: known under its name, or new.
-pub(crate) fn listed(w: &mut Writer<'_>, account: AccountId, fact: MailboxFact) -> Result<()> {
-    let all = w.mailboxes_of(account)?;
-    let known = all.iter().find(|(_, m)| {
-        m.kind == MailboxKind::Server && !m.gone && same_name(&m.wire_name, &fact.wire_name)
-    });
-    if let Some((id, _)) = known {
-        return refresh(w, *id, fact);
+/// The server's whole list of mailboxes: known under their names, new, renamed, or gone.
+pub(crate) fn listed(w: &mut Writer<'_>, account: AccountId, facts: Vec<MailboxFact>) -> Result<()> {
+    let mut missing: HashMap<Vec<u8>, (MailboxId, MailboxRecord)> = w
+        .mailboxes_of(account)?
+        .into_iter()
+        .filter(|(_, m)| m.kind == MailboxKind::Server && !m.gone)
+        .map(|(id, m)| (name_key(&m.wire_name), (id, m)))
+        .collect();
+    let mut new = Vec::new();
+    for fact in facts {
+        match missing.remove(&name_key(&fact.wire_name)) {
+            Some((id, _)) => refresh(w, id, fact)?,
+            None => new.push(fact),
+        }
     }
-    let record = MailboxRecord {
+    let mut missing: Vec<_> = missing.into_values().collect();
+    missing.sort_by_key(|(id, _)| *id);
+    for fact in new {
+        let twins: Vec<usize> = (0..missing.len()).filter(|i| is_same(&missing[*i].1, &fact)).collect();
+        // Plainly the same mailbox under another name, on both sides.
+        if let [only] = twins.as_slice() {
+            let (id, _) = missing.remove(*only);
+            refresh(w, id, fact)?;
+            // The name is new; what is in it is looked at again.
+            w.mailbox(id)?.settled = None;
+        } else {
+            w.insert_mailbox(new_record(account, fact));
+        }
+    }
+    for (id, _) in missing {
+        go(w, id)?;
+    }
+    Ok(())
+}
+
+fn new_record(account: AccountId, fact: MailboxFact) -> MailboxRecord {
+    MailboxRecord {
         account,
         wire_name: fact.wire_name,
         name: fact.name,
         delimiter: fact.delimiter,
         kind: MailboxKind::Server,
         role: fact.role,
-        chosen_role: None,
         selectable: fact.selectable,
         subscribed: fact.subscribed.unwrap_or(false),
         mailbox_id: fact.mailbox_id,
-        gone: false,
-        // A hint until the mailbox is opened: list_complete compares it with mailboxes that went.
-        uid_validity: 0,
-        uid_next: 0,
-        highest_modseq: 0,
-        total: 0,
-        unseen: 0,
-        size: 0,
-        complete: false,
-        bodies_complete: false,
-        settled: None,
-        audited_ms: 0,
-    };
-    let hint = fact.uid_validity;
-    let id = w.insert_mailbox(record);
-    if let Some(hint) = hint {
-        w.note_uid_validity(id, hint);
+        ..MailboxRecord::empty(account)
     }
-    Ok(())
 }
 
 fn refresh(w: &mut Writer<'_>, id: MailboxId, fact: MailboxFact) -> Result<()> {
@@ -61,45 +72,11 @@ fn refresh(w: &mut Writer<'_>, id: MailboxId, fact: MailboxFact) -> Result<()> {
     Ok(())
 }
 
-/// Server mailboxes that a complete list did not name: renamed where a new one is plainly the same,
-/// else gone.
-pub(crate) fn list_complete(w: &mut Writer<'_>, account: AccountId, names: &[Vec<u8>]) -> Result<()> {
-    let all = w.mailboxes_of(account)?;
-    let (here, missing): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .filter(|(_, m)| m.kind == MailboxKind::Server && !m.gone)
-        .partition(|(_, m)| names.iter().any(|n| same_name(n, &m.wire_name)));
-    for (id, record) in &missing {
-        let twins: Vec<_> =
-            here.iter().filter(|(new, m)| w.is_new_mailbox(*new) && is_same(w, record, *new, m)).collect();
-        let rivals = |twin: MailboxId, m: &MailboxRecord| {
-            missing.iter().filter(|(_, other)| is_same(w, other, twin, m)).count()
-        };
-        match twins.as_slice() {
-            [(twin, fresh)] if rivals(*twin, fresh) == 1 => {
-                let fresh = fresh.clone();
-                w.forget_mailbox(*twin)?;
-                let renamed = w.mailbox(*id)?;
-                renamed.wire_name = fresh.wire_name;
-                renamed.name = fresh.name;
-                renamed.delimiter = fresh.delimiter;
-                renamed.role = fresh.role.or(renamed.role);
-                renamed.selectable = fresh.selectable;
-                renamed.subscribed = fresh.subscribed;
-                // The name is new; what is in it is looked at again.
-                renamed.settled = None;
-            }
-            _ => go(w, *id)?,
-        }
-    }
-    Ok(())
-}
-
-/// Whether a mailbox that is missing is the one that is new: the server's own id, else UIDVALIDITY.
-fn is_same(w: &Writer<'_>, missing: &MailboxRecord, new: MailboxId, fresh: &MailboxRecord) -> bool {
-    match (&missing.mailbox_id, &fresh.mailbox_id) {
+/// Whether a mailbox that is missing is the one that is new: by the server's own id, else by UIDVALIDITY.
+fn is_same(missing: &MailboxRecord, new: &MailboxFact) -> bool {
+    match (&missing.mailbox_id, &new.mailbox_id) {
         (Some(old), Some(new)) => old == new,
-        _ => missing.uid_validity != 0 && w.noted_uid_validity(new) == Some(missing.uid_validity),
+        _ => missing.uid_validity != 0 && new.uid_validity == Some(missing.uid_validity),
     }
 }
 
@@ -139,6 +116,6 @@ pub(crate) fn renumbered(w: &mut Writer<'_>, id: MailboxId, uid_validity: u32) -
 }
 
 /// INBOX is one name in any case (RFC 9051 §5.1); every other name is its bytes.
-fn same_name(a: &[u8], b: &[u8]) -> bool {
-    a == b || (a.eq_ignore_ascii_case(b"INBOX") && b.eq_ignore_ascii_case(b"INBOX"))
+fn name_key(name: &[u8]) -> Vec<u8> {
+    if name.eq_ignore_ascii_case(b"INBOX") { b"INBOX".to_vec() } else { name.to_vec() }
 }

@@ -12,6 +12,7 @@ mod identity;
 mod keys;
 mod mailboxes;
 mod orphans;
+mod partials;
 mod placements;
 pub(crate) mod query;
 mod record;
@@ -214,12 +215,18 @@ fn transact<R>(
     let done = (|| {
         let mut writer = Writer::new(Tables::open(&txn)?, now_ms)?;
         let done = act(&mut writer)?;
-        Ok((done, writer.finish()?))
+        let (commit, worth) = writer.finish()?;
+        Ok((done, commit, worth))
     })();
     match done {
-        Ok(done) => {
+        Ok((done, commit, true)) => {
             txn.commit()?;
-            Ok(done)
+            Ok((done, commit))
+        }
+        // Nothing was written: no sync of the disk for it.
+        Ok((done, commit, false)) => {
+            txn.abort()?;
+            Ok((done, commit))
         }
         Err(error) => {
             // The first error says more than one about undoing it.

@@ -63,17 +63,23 @@ pub(crate) fn moved_elsewhere(w: &mut Writer<'_>, id: MessageId, message: &Messa
     Ok(true)
 }
 
-/// Forgets what went before a time, and what a later sync has confirmed to be gone.
+/// Forgets what went before a time. It runs at the end of a pass that went on without it, so that what
+/// went by a server's mistake has had the chance to come back.
 pub(crate) fn purge(w: &mut Writer<'_>, account: AccountId, before_ms: i64) -> Result<()> {
     let mut due = Vec::new();
     for entry in w.tables.orphans.iter()? {
         let (key, value) = entry?;
         let orphan: OrphanRecord = record::decode(value.value())?;
-        if orphan.gone_ms < before_ms {
-            due.push((key.value().to_vec(), orphan.suspicious));
+        // What went together with most of its mailbox gets seven times as long.
+        let patience = if orphan.suspicious { 6 * GRACE_MS } else { 0 };
+        if orphan.gone_ms < before_ms.saturating_sub(patience) {
+            due.push(key.value().to_vec());
         }
     }
-    for (key, _) in due {
+    if !due.is_empty() {
+        w.touch();
+    }
+    for key in due {
         let Some(id) = keys::read_u64(&key, 8).map(MessageId) else { continue };
         let Some(message) = w.message(id)? else {
             w.tables.orphans.remove(key.as_slice())?;

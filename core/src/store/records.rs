@@ -49,6 +49,35 @@ pub(crate) struct MailboxRecord {
     pub(crate) audited_ms: i64,
 }
 
+impl MailboxRecord {
+    /// A mailbox of which nothing is known.
+    pub(crate) fn empty(account: AccountId) -> MailboxRecord {
+        MailboxRecord {
+            account,
+            wire_name: Vec::new(),
+            name: String::new(),
+            delimiter: None,
+            kind: MailboxKind::Local,
+            role: None,
+            chosen_role: None,
+            selectable: true,
+            subscribed: true,
+            mailbox_id: None,
+            gone: false,
+            uid_validity: 0,
+            uid_next: 0,
+            highest_modseq: 0,
+            total: 0,
+            unseen: 0,
+            size: 0,
+            complete: false,
+            bodies_complete: false,
+            settled: None,
+            audited_ms: 0,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MessageRecord {
     pub(crate) mailbox: MailboxId,

@@ -27,8 +27,8 @@ pub(crate) struct Writer<'t> {
     keyword_sets: HashMap<Vec<String>, u32>,
     page: Option<PageRows>,
     changes: Vec<Change>,
-    /// Mailboxes made in this transaction, with the UIDVALIDITY that a STATUS gave them.
-    made: HashMap<MailboxId, Option<u32>>,
+    /// Something was written that the records kept open here do not tell.
+    dirty: bool,
 }
 
 impl<'t> Writer<'t> {
@@ -45,8 +45,13 @@ impl<'t> Writer<'t> {
             keyword_sets: HashMap::new(),
             page: None,
             changes: Vec::new(),
-            made: HashMap::new(),
+            dirty: false,
         })
+    }
+
+    /// Something was written that must be committed.
+    pub(crate) fn touch(&mut self) {
+        self.dirty = true;
     }
 
     /// Notes something that a screen may have to draw again.
@@ -70,22 +75,9 @@ impl<'t> Writer<'t> {
     pub(crate) fn insert_mailbox(&mut self, record: MailboxRecord) -> MailboxId {
         self.counters.mailbox += 1;
         let id = MailboxId(self.counters.mailbox);
+        self.dirty = true;
         self.mailboxes.insert(id, (record, true));
-        self.made.insert(id, None);
         id
-    }
-
-    /// Keeps what STATUS said of a mailbox made in this transaction.
-    pub(crate) fn note_uid_validity(&mut self, id: MailboxId, uid_validity: u32) {
-        self.made.insert(id, Some(uid_validity));
-    }
-
-    pub(crate) fn noted_uid_validity(&self, id: MailboxId) -> Option<u32> {
-        self.made.get(&id).copied().flatten()
-    }
-
-    pub(crate) fn is_new_mailbox(&self, id: MailboxId) -> bool {
-        self.made.contains_key(&id)
     }
 
     /// Every mailbox of an account, those changed in this transaction as they are now.
@@ -109,6 +101,7 @@ impl<'t> Writer<'t> {
     }
 
     pub(crate) fn put_message(&mut self, id: MessageId, message: &MessageRecord) -> Result<()> {
+        self.dirty = true;
         self.tables.messages.insert(keys::message(id).as_slice(), record::encode(message).as_slice())?;
         Ok(())
     }
@@ -118,6 +111,7 @@ impl<'t> Writer<'t> {
     }
 
     pub(crate) fn put_content(&mut self, id: ContentId, content: &ContentRecord) -> Result<()> {
+        self.dirty = true;
         self.tables.contents.insert(keys::content(id).as_slice(), record::encode(content).as_slice())?;
         Ok(())
     }
@@ -138,11 +132,13 @@ impl<'t> Writer<'t> {
     }
 
     pub(crate) fn put_placement(&mut self, mailbox: MailboxId, placement: Placement) -> Result<()> {
+        self.dirty = true;
         self.page(mailbox, placement.uid)?.put(placement);
         Ok(())
     }
 
     pub(crate) fn remove_placement(&mut self, mailbox: MailboxId, uid: u32) -> Result<Option<Placement>> {
+        self.dirty = true;
         Ok(self.page(mailbox, uid)?.remove(uid))
     }
 
@@ -186,8 +182,9 @@ impl<'t> Writer<'t> {
         Ok(id)
     }
 
-    /// Puts everything back that was kept open, and returns the commit's number in the change feed.
-    pub(crate) fn finish(mut self) -> Result<u64> {
+    /// Puts everything back that was kept open. Returns the commit's number in the change feed, and whether
+    /// anything is to be committed at all.
+    pub(crate) fn finish(mut self) -> Result<(u64, bool)> {
         self.store_page()?;
         let mut touched: Vec<_> = self.mailboxes.drain().filter(|(_, (_, dirty))| *dirty).collect();
         touched.sort_by_key(|(id, _)| *id);
@@ -199,7 +196,8 @@ impl<'t> Writer<'t> {
                 self.changes.push(Change::Mailbox(id));
             }
         }
-        if !self.changes.is_empty() {
+        let changed = !self.changes.is_empty();
+        if changed {
             self.counters.commit += 1;
             let changes = record::encode(&ChangesRecord { changes: std::mem::take(&mut self.changes) });
             self.tables.changes.insert(self.counters.commit.to_be_bytes().as_slice(), changes.as_slice())?;
@@ -209,8 +207,11 @@ impl<'t> Writer<'t> {
                 self.counters.oldest_commit += 1;
             }
         }
-        self.tables.meta.insert(COUNTERS, record::encode(&self.counters).as_slice())?;
-        Ok(self.counters.commit)
+        let worth = self.dirty || changed;
+        if worth {
+            self.tables.meta.insert(COUNTERS, record::encode(&self.counters).as_slice())?;
+        }
+        Ok((self.counters.commit, worth))
     }
 }
 

@@ -69,7 +69,7 @@ impl Driver {
             return Staging::Refused;
         }
         if origin == 0 {
-            let body = StagedBody::new(self.store.new_blob());
+            let body = StagedBody::new(self.store.new_blob(), len);
             return Staging::Body { uid, body, total: len, origin };
         }
         let resumed = self.mailbox_pass.as_mut().and_then(|p| p.take_resumed(uid, origin, len));

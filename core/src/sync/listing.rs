@@ -1,6 +1,6 @@
 //! The list of mailboxes: LIST, LSUB and STATUS gathered into facts.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::connection::Event;
 use crate::error::{Error, Result};
@@ -19,8 +19,10 @@ const STATUS_AT_ONCE: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     entries: Vec<MailboxFact>,
+    /// Place in `entries` by name.
+    places: HashMap<Vec<u8>, usize>,
     statuses: HashMap<Vec<u8>, StatusNumbers>,
-    subscribed: Vec<Vec<u8>>,
+    subscribed: HashSet<Vec<u8>>,
     /// Names whose STATUS is still to be asked.
     to_ask: Vec<Vec<u8>>,
 }
@@ -72,6 +74,10 @@ impl Listing {
         } else {
             roles::from_attributes(attributes)
         };
+        if self.places.contains_key(&key(&wire_name)) {
+            return Ok(());
+        }
+        self.places.insert(key(&wire_name), self.entries.len());
         self.entries.push(MailboxFact {
             role,
             name,
@@ -85,7 +91,10 @@ impl Listing {
     }
 
     pub(crate) fn subscribed(&mut self, entry: &ListEntry<'_>) {
-        self.subscribed.push(key(&entry.mailbox.bytes()));
+        let name = key(&entry.mailbox.bytes());
+        if self.places.contains_key(&name) {
+            self.subscribed.insert(name);
+        }
     }
 
     pub(crate) fn status(&mut self, status: &MailboxStatus<'_>) {
@@ -97,15 +106,12 @@ impl Listing {
             highest_modseq: status.highest_modseq,
         };
         let name = key(&status.mailbox.bytes());
-        // Only what was listed, or asked about, is kept: a server cannot fill memory with others.
-        if self.entries.iter().any(|e| key(&e.wire_name) == name) {
-            if let (Some(id), Some(entry)) =
-                (status.mailbox_id, self.entries.iter_mut().find(|e| key(&e.wire_name) == name))
-            {
-                entry.mailbox_id = Some(String::from_utf8_lossy(id).into_owned());
-            }
-            self.statuses.insert(name, numbers);
+        // Only what was listed is kept: a server cannot fill memory with others.
+        let Some(entry) = self.places.get(&name).and_then(|at| self.entries.get_mut(*at)) else { return };
+        if let Some(id) = status.mailbox_id {
+            entry.mailbox_id = Some(String::from_utf8_lossy(id).into_owned());
         }
+        self.statuses.insert(name, numbers);
     }
 
     pub(crate) fn numbers(&self, wire_name: &[u8]) -> Option<StatusNumbers> {
@@ -117,17 +123,15 @@ impl Listing {
     }
 
     /// The facts, each with its role, subscription and UIDVALIDITY filled in.
-    fn facts(&mut self, subscriptions_known: bool) -> Vec<MailboxFact> {
+    fn facts(&mut self) -> Vec<MailboxFact> {
         let mut facts = std::mem::take(&mut self.entries);
+        self.places.clear();
         facts.sort_by(|a, b| a.wire_name.cmp(&b.wire_name));
-        facts.dedup_by(|a, b| key(&a.wire_name) == key(&b.wire_name));
         let mut taken: Vec<_> = facts.iter().filter_map(|f| f.role).collect();
         for fact in &mut facts {
             fact.uid_validity = self.statuses.get(&key(&fact.wire_name)).and_then(|s| s.uid_validity);
-            if subscriptions_known {
-                let listed = self.subscribed.contains(&key(&fact.wire_name));
-                fact.subscribed = Some(fact.subscribed.unwrap_or(listed));
-            }
+            let listed = self.subscribed.contains(&key(&fact.wire_name));
+            fact.subscribed = Some(fact.subscribed.unwrap_or(listed));
             if fact.role.is_none()
                 && let Some(role) = roles::from_name(&fact.name, fact.delimiter)
                 && !taken.contains(&role)
@@ -226,7 +230,7 @@ impl Driver {
         let missing = known
             .iter()
             .filter(|(_, m)| m.kind == crate::model::MailboxKind::Server)
-            .any(|(_, m)| !self.listing.entries.iter().any(|e| key(&e.wire_name) == key(&m.wire_name)));
+            .any(|(_, m)| !self.listing.places.contains_key(&key(&m.wire_name)));
         Ok(missing)
     }
 
@@ -250,12 +254,8 @@ impl Driver {
 
     fn list_complete(&mut self, believed: bool) -> Result<()> {
         if believed {
-            let facts = self.listing.facts(true);
-            let names = facts.iter().map(|f| f.wire_name.clone()).collect();
-            for fact in facts {
-                self.batch.push(Op::Mailbox(fact));
-            }
-            self.batch.push(Op::Listed { names });
+            let facts = self.listing.facts();
+            self.batch.push(Op::Listed { mailboxes: facts });
         }
         if let Some(pass) = &mut self.pass {
             pass.listed = true;

@@ -729,7 +729,11 @@ impl Driver {
             settled: Some(settled),
             audited_ms: (whole && audited).then_some(self.now.wall_ms.max(1)),
         };
-        self.batch.push(Op::State { mailbox: pass.mailbox, state });
+        let mailbox = pass.mailbox;
+        self.batch.push(Op::State { mailbox, state });
+        if whole && !query::partials(&self.store.read()?.tables, mailbox)?.is_empty() {
+            self.batch.push(Op::Collect { mailbox });
+        }
         Ok(())
     }
 

@@ -421,7 +421,7 @@ impl Driver {
         }
         let ok = status.kind == StatusKind::Ok;
         match purpose {
-            Purpose::Login(_) | Purpose::Id | Purpose::Noop | Purpose::Unselect => {}
+            Purpose::Login(_) | Purpose::Id => {}
             Purpose::Enable => self.enable_answered(ok),
             Purpose::List { extended } => self.list_answered(extended, ok, status)?,
             Purpose::Lsub => self.lsub_answered()?,

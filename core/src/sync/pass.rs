@@ -32,6 +32,8 @@ pub(crate) struct Pass {
     pub(crate) bodies: BodyPolicy,
     /// A mailbox could not be opened, or did not add up.
     pub(crate) troubled: bool,
+    /// What went long ago may be forgotten at the end.
+    purges: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,7 @@ impl Driver {
             first,
             bodies,
             troubled: false,
+            purges: false,
         });
         self.prepare_session()?;
         if let Some(queue) = self.scoped_mailboxes()? {
@@ -134,7 +137,6 @@ impl Driver {
         let all = query::mailboxes(&self.store.read()?.tables, self.account)?;
         let now = self.now.wall_ms;
         let audit = self.settings.audit_interval_ms;
-        let purge = Op::Purge { before_ms: now - GRACE_MS };
         let open = self.selected.mailbox.filter(|_| self.selected.open);
         let mut wanted: Vec<(MailboxId, MailboxRecord)> = all
             .into_iter()
@@ -147,10 +149,7 @@ impl Driver {
         let pass = self.pass_mut()?;
         pass.phase = Phase::Mailboxes;
         pass.queue = wanted.into_iter().map(|(id, _)| id).collect();
-        let changed = !pass.queue.is_empty();
-        if changed {
-            self.batch.push(purge);
-        }
+        pass.purges = !pass.queue.is_empty();
         self.next_mailbox()
     }
 
@@ -178,6 +177,10 @@ impl Driver {
         match pass.queue.pop_front() {
             Some(mailbox) => self.open_mailbox(mailbox),
             None => {
+                if std::mem::take(&mut pass.purges) {
+                    let before_ms = self.now.wall_ms - GRACE_MS;
+                    self.batch.push(Op::Purge { before_ms });
+                }
                 self.flush(Next::Finish);
                 Ok(())
             }

@@ -34,9 +34,7 @@ pub(crate) enum Purpose {
     Rest { uid: u32 },
     /// One message that a person wants to read.
     Opened { request: RequestId, uid: u32 },
-    Noop,
     Idle,
-    Unselect,
     Logout,
 }
 

@@ -22,7 +22,9 @@ impl Driver {
         match data {
             Data::Enabled(words) => {
                 let words = words.iter().map(|w| String::from_utf8_lossy(w).to_ascii_uppercase());
-                self.enabled.extend(words.take(50));
+                if self.enabled.len() < 100 {
+                    self.enabled.extend(words.take(50));
+                }
             }
             Data::List(entry) => self.listing.entry(entry, &self.limits)?,
             Data::Lsub(entry) => self.listing.subscribed(entry),

@@ -268,6 +268,6 @@ fn note_48_literals_resume_in_linear_time() {
 
 #[test]
 fn note_66_lines_inside_literals_are_data() {
-    let seen = frames(b"* 1 FETCH (X {19}\r\n+ go\r\na1 OK\r\n* BYE\r\n)\r\na1 OK\r\n");
-    assert_eq!(seen, [response("* 1 FETCH (X {19}\r\n+ go\r\na1 OK\r\n* BYE\r\n)"), response("a1 OK")]);
+    let seen = frames(b"* 1 FETCH (X {20}\r\n+ go\r\na1 OK\r\n* BYE\r\n)\r\na1 OK\r\n");
+    assert_eq!(seen, [response("* 1 FETCH (X {20}\r\n+ go\r\na1 OK\r\n* BYE\r\n)"), response("a1 OK")]);
 }

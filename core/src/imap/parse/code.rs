@@ -3,7 +3,7 @@
 use super::cursor::{Cursor, Result, is};
 use super::error::Expected;
 use crate::imap::response::{Code, PlainCode};
-use crate::imap::text::{FlagList, Words};
+use crate::imap::text::Words;
 
 /// The code at the cursor, if there is one. A bracket that never closes is no code but text.
 pub(super) fn code<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Code<'a>>> {
@@ -73,8 +73,11 @@ fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Code<'a>> {
     } else if is(name, b"MODIFIED") {
         Code::Modified(cursor.sequence_set()?)
     } else if is(name, b"BADCHARSET") {
-        let FlagList { raw } = cursor.flag_list()?;
-        Code::BadCharset(Words { raw })
+        let start = cursor.pos;
+        cursor.skip_value()?;
+        let list = cursor.since(start);
+        let inside = list.strip_prefix(b"(").and_then(|l| l.strip_suffix(b")"));
+        Code::BadCharset(Words { raw: inside.unwrap_or(list) })
     } else if is(name, b"MAILBOXID") {
         cursor.expect(b'(', Expected::OpenParenthesis)?;
         let id = cursor.atom()?;

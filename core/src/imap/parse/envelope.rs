@@ -9,21 +9,17 @@ use crate::imap::text::NString;
 #[inline]
 pub(crate) fn envelope<'a>(cursor: &mut Cursor<'a>) -> Result<Envelope<'a>> {
     cursor.expect(b'(', Expected::OpenParenthesis)?;
-    let date = field(cursor)?;
-    let subject = field(cursor)?;
-    let from = addresses(cursor)?;
-    let envelope = Envelope {
-        date,
-        subject,
-        from,
-        sender: addresses_like(cursor, from)?,
-        reply_to: addresses_like(cursor, from)?,
-        to: addresses(cursor)?,
-        cc: addresses(cursor)?,
-        bcc: addresses(cursor)?,
-        in_reply_to: field(cursor)?,
-        message_id: field(cursor)?,
-    };
+    let mut envelope = Envelope::default();
+    field(cursor, &mut envelope.date)?;
+    field(cursor, &mut envelope.subject)?;
+    envelope.from = addresses(cursor)?;
+    envelope.sender = addresses_like(cursor, envelope.from)?;
+    envelope.reply_to = addresses_like(cursor, envelope.from)?;
+    envelope.to = addresses(cursor)?;
+    envelope.cc = addresses(cursor)?;
+    envelope.bcc = addresses(cursor)?;
+    field(cursor, &mut envelope.in_reply_to)?;
+    field(cursor, &mut envelope.message_id)?;
     loop {
         cursor.spaces();
         if cursor.eat(b')') {
@@ -35,7 +31,16 @@ pub(crate) fn envelope<'a>(cursor: &mut Cursor<'a>) -> Result<Envelope<'a>> {
 
 /// A string or NIL, or nothing where the list ends.
 #[inline]
-fn field<'a>(cursor: &mut Cursor<'a>) -> Result<NString<'a>> {
+fn field<'a>(cursor: &mut Cursor<'a>, out: &mut NString<'a>) -> Result<()> {
+    match cursor.plain_field() {
+        Some(text) => *out = text,
+        None => *out = odd_field(cursor)?,
+    }
+    Ok(())
+}
+
+#[cold]
+fn odd_field<'a>(cursor: &mut Cursor<'a>) -> Result<NString<'a>> {
     cursor.spaces();
     if cursor.peek() == Some(b')') { Ok(None) } else { cursor.nstring() }
 }
@@ -61,39 +66,29 @@ fn addresses_like<'a>(cursor: &mut Cursor<'a>, like: Addresses<'a>) -> Result<Ad
 fn addresses<'a>(cursor: &mut Cursor<'a>) -> Result<Addresses<'a>> {
     cursor.spaces();
     if !cursor.eat(b'(') {
-        return match field(cursor)? {
+        return match odd_field(cursor)? {
             Some(text) if !text.is_empty() => cursor.fail(Expected::OpenParenthesis),
             _ => Ok(Addresses::default()),
         };
     }
     let start = cursor.pos;
     loop {
+        while let Some((_, end)) = plain_address(cursor.text, cursor.pos) {
+            cursor.pos = end;
+        }
         cursor.spaces();
         if cursor.peek() == Some(b')') {
             let raw = cursor.since(start);
             cursor.pos += 1;
             return Ok(Addresses { raw });
         }
-        match plain_address(cursor.text, cursor.pos) {
-            Some((_, end)) => cursor.pos = end,
-            None => drop(odd_address(cursor)?),
-        }
+        odd_address(cursor)?;
     }
-}
-
-/// One address; fields missing at its end are `None`.
-#[inline]
-pub(crate) fn address<'a>(cursor: &mut Cursor<'a>) -> Result<Address<'a>> {
-    if let Some((address, end)) = plain_address(cursor.text, cursor.pos) {
-        cursor.pos = end;
-        return Ok(address);
-    }
-    odd_address(cursor)
 }
 
 /// An address as nearly all are: four quoted strings or NILs with one space between.
 #[inline(always)]
-fn plain_address(text: &[u8], at: usize) -> Option<(Address<'_>, usize)> {
+pub(crate) fn plain_address(text: &[u8], at: usize) -> Option<(Address<'_>, usize)> {
     let next = |at: usize| (text.get(at) == Some(&b' ')).then_some(at + 1);
     if text.get(at) != Some(&b'(') {
         return None;
@@ -105,15 +100,15 @@ fn plain_address(text: &[u8], at: usize) -> Option<(Address<'_>, usize)> {
     (text.get(at) == Some(&b')')).then_some((Address { name, route, mailbox, host }, at + 1))
 }
 
+/// Any address; fields missing at its end are `None`.
 #[cold]
-fn odd_address<'a>(cursor: &mut Cursor<'a>) -> Result<Address<'a>> {
+pub(crate) fn odd_address<'a>(cursor: &mut Cursor<'a>) -> Result<Address<'a>> {
     cursor.expect(b'(', Expected::OpenParenthesis)?;
-    let address = Address {
-        name: field(cursor)?,
-        route: field(cursor)?,
-        mailbox: field(cursor)?,
-        host: field(cursor)?,
-    };
+    let mut address = Address::default();
+    field(cursor, &mut address.name)?;
+    field(cursor, &mut address.route)?;
+    field(cursor, &mut address.mailbox)?;
+    field(cursor, &mut address.host)?;
     cursor.spaces();
     cursor.expect(b')', Expected::CloseParenthesis)?;
     Ok(address)

@@ -177,8 +177,9 @@ fn section<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a [u8], Option<u32>)> {
             // A field name may be a string with a bracket in it.
             Some(b'"') => drop(cursor.quoted()?),
             Some(b'{') if cursor.literal()?.is_some() => {}
+            // No section holds another: an open one ends here, and not each time at the very end.
+            Some(b'[') | None => return cursor.fail(Expected::CloseBracket),
             Some(_) => cursor.pos += 1,
-            None => return cursor.fail(Expected::CloseBracket),
         }
     }
     let section = cursor.since(start);

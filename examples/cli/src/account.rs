@@ -1,0 +1,251 @@
+//! `mailkeep account`: what is known of the servers.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use mailkeep::{AccountInfo, AccountSettings, BodyPolicy, Security, Window};
+use serde_json::json;
+
+use crate::exit::Failure;
+use crate::output::{clean, json_line, table};
+use crate::{note, places, tls};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Add an account. The password is not part of it.
+    Add(AddArguments),
+    /// List accounts.
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an account, and its mail from this machine.
+    Remove {
+        /// The account.
+        name: String,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Protocol {
+    Imap,
+    Pop3,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Secured {
+    /// TLS from the first byte.
+    Tls,
+    /// TLS before anything is said.
+    Starttls,
+    /// None: the password and the mail can be read on the way.
+    Insecure,
+}
+
+/// Ways to sign in, by the registered names of SASL mechanisms.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Auth {
+    Auto,
+    Plain,
+    /// The LOGIN command.
+    Login,
+    ScramSha1,
+    ScramSha256,
+    CramMd5,
+    Xoauth2,
+    Oauthbearer,
+}
+
+#[derive(Args)]
+pub(crate) struct AddArguments {
+    /// What to call the account here.
+    name: String,
+    /// The server's protocol.
+    protocol: Protocol,
+    /// The server.
+    #[arg(long)]
+    host: String,
+    /// Its port: 993 with TLS, else 143, unless said.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// The user name.
+    #[arg(long)]
+    user: String,
+    /// The environment variable that holds the password, or the token; it is asked for where none is named.
+    #[arg(long, value_name = "VAR")]
+    password_env: Option<String>,
+    /// How the connection is protected.
+    #[arg(long, value_enum, default_value = "tls")]
+    security: Secured,
+    /// Trust the certificate authorities in this PEM file, and no others.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// How to sign in; `auto` is the strongest way that both sides have.
+    #[arg(long, value_enum, default_value = "auto")]
+    auth: Auth,
+    /// Which messages to bring here whole: all, none, newest:N of each mailbox.
+    #[arg(long, default_value = "all", value_parser = bodies)]
+    bodies: BodyPolicy,
+    /// Which messages to know of: all, newest:N of each mailbox, days:N.
+    #[arg(long, default_value = "all", value_parser = window)]
+    window: Window,
+    /// Ask for compression: worth it on slow links.
+    #[arg(long)]
+    compress: bool,
+}
+
+pub(crate) fn run(db: &Path, command: Command, out: &mut impl Write) -> Result<(), Failure> {
+    match command {
+        Command::Add(arguments) => add(db, arguments),
+        Command::List { json } => list(db, json, out),
+        Command::Remove { name } => {
+            let engine = places::open(db)?;
+            for account in places::accounts(&engine, Some(&name))? {
+                engine.remove_account(account.id)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn add(db: &Path, arguments: AddArguments) -> Result<(), Failure> {
+    if arguments.protocol == Protocol::Pop3 {
+        return Err(Failure::usage("this version has no POP3; use the server's IMAP if it has that"));
+    }
+    let name = clean(&arguments.name);
+    let mut settings = AccountSettings::imap(name, arguments.host, arguments.user);
+    (settings.security, settings.port) = match arguments.security {
+        Secured::Tls => (Security::Tls, 993),
+        Secured::Starttls => (Security::StartTls, 143),
+        Secured::Insecure => (Security::Insecure, 143),
+    };
+    settings.port = arguments.port.unwrap_or(settings.port);
+    settings.mechanism = mechanism(arguments.auth);
+    settings.bodies = arguments.bodies;
+    settings.window = arguments.window;
+    settings.compress = arguments.compress;
+    if let Some(variable) = arguments.password_env {
+        if variable.is_empty() || variable.contains(['=', '\0']) {
+            return Err(Failure::usage("--password-env takes the name of a variable, not a password"));
+        }
+        settings.extra.push(("password_env".into(), variable));
+    }
+    if let Some(file) = arguments.ca {
+        tls::roots(&file)?;
+        let file = std::path::absolute(&file).unwrap_or(file);
+        let file =
+            file.into_os_string().into_string().map_err(|_| Failure::usage("--ca: the path is not UTF-8"))?;
+        settings.extra.push(("ca".into(), file));
+    }
+    places::open_or_create(db)?.add_account(settings)?;
+    if arguments.security == Secured::Insecure {
+        note(
+            "note: without encryption everybody on the way to this server can read the password and the mail",
+        );
+    }
+    Ok(())
+}
+
+fn list(db: &Path, json: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let accounts = places::open(db)?.accounts()?;
+    if json {
+        for account in &accounts {
+            json_line(out, &to_json(account))?;
+        }
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = accounts
+        .iter()
+        .map(|account| {
+            let settings = &account.settings;
+            vec![
+                settings.name.clone(),
+                format!("{}:{}", settings.host, settings.port),
+                settings.user.clone(),
+                security_word(settings.security).into(),
+                settings.mechanism.as_deref().unwrap_or("auto").to_ascii_lowercase(),
+            ]
+        })
+        .collect();
+    Ok(table(out, &["NAME", "SERVER", "USER", "SECURITY", "AUTH"], &rows)?)
+}
+
+fn to_json(account: &AccountInfo) -> serde_json::Value {
+    let settings = &account.settings;
+    json!({
+        "id": account.id.0,
+        "name": settings.name,
+        "protocol": "imap",
+        "host": settings.host,
+        "port": settings.port,
+        "user": settings.user,
+        "security": security_word(settings.security),
+        "auth": settings.mechanism.as_deref().unwrap_or("auto").to_ascii_lowercase(),
+        "bodies": match settings.bodies {
+            BodyPolicy::None => "none".to_owned(),
+            BodyPolicy::Newest(n) => format!("newest:{n}"),
+            _ => "all".to_owned(),
+        },
+        "window": match settings.window {
+            Window::Newest(n) => format!("newest:{n}"),
+            Window::LastDays(n) => format!("days:{n}"),
+            _ => "all".to_owned(),
+        },
+        "compress": settings.compress,
+        "password_env": extra(settings, "password_env"),
+        "ca": extra(settings, "ca"),
+        "server": account.server,
+    })
+}
+
+/// A setting of this program's own.
+pub(crate) fn extra<'a>(settings: &'a AccountSettings, key: &str) -> Option<&'a str> {
+    settings.extra.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+}
+
+fn security_word(security: Security) -> &'static str {
+    match security {
+        Security::Tls => "tls",
+        Security::StartTls => "starttls",
+        _ => "insecure",
+    }
+}
+
+fn mechanism(auth: Auth) -> Option<String> {
+    let name = match auth {
+        Auth::Auto => return None,
+        Auth::Plain => "PLAIN",
+        Auth::Login => "LOGIN",
+        Auth::ScramSha1 => "SCRAM-SHA-1",
+        Auth::ScramSha256 => "SCRAM-SHA-256",
+        Auth::CramMd5 => "CRAM-MD5",
+        Auth::Xoauth2 => "XOAUTH2",
+        Auth::Oauthbearer => "OAUTHBEARER",
+    };
+    Some(name.into())
+}
+
+/// Reads `all`, `none` or `newest:N`.
+pub(crate) fn bodies(text: &str) -> Result<BodyPolicy, String> {
+    match text.split_once(':') {
+        None if text == "all" => Ok(BodyPolicy::All),
+        None if text == "none" => Ok(BodyPolicy::None),
+        Some(("newest", n)) => count(n).map(BodyPolicy::Newest),
+        _ => Err("it is all, none or newest:N".into()),
+    }
+}
+
+fn window(text: &str) -> Result<Window, String> {
+    match text.split_once(':') {
+        None if text == "all" => Ok(Window::Everything),
+        Some(("newest", n)) => count(n).map(Window::Newest),
+        Some(("days", n)) => count(n).map(Window::LastDays),
+        _ => Err("it is all, newest:N or days:N".into()),
+    }
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("{text} is no number from 1 on"))
+}

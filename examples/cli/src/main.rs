@@ -1,0 +1,98 @@
+//! `mailkeep`: mailboxes kept in one file on this machine, in step with their servers.
+
+mod account;
+mod credentials;
+mod exit;
+mod interrupt;
+mod list;
+mod maintain;
+mod net;
+mod output;
+mod places;
+mod report;
+mod session;
+mod show;
+mod sync;
+mod tls;
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::{Exit, Failure};
+use crate::output::clean;
+
+/// Mail, kept in one file on this machine and in step with its servers.
+#[derive(Parser)]
+#[command(name = "mailkeep", version, after_help = exit::HELP)]
+struct Arguments {
+    /// The database file.
+    #[arg(long, global = true, env = "MAILKEEP_DB", value_name = "FILE")]
+    db: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add, list or remove accounts.
+    #[command(subcommand)]
+    Account(account::Command),
+    /// Bring the mail here into step with the servers.
+    Sync(sync::Arguments),
+    /// List mailboxes.
+    Mailboxes(list::MailboxesArguments),
+    /// List a mailbox's messages, newest first.
+    List(list::ListArguments),
+    /// Show a message.
+    Show(show::Arguments),
+    /// Prove the store whole: read everything and say what is not as it should be.
+    Verify(maintain::Arguments),
+    /// Show figures about the store.
+    Stats(maintain::Arguments),
+    /// Give unused space back to the disk.
+    Compact(maintain::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = BufWriter::new(io::stdout());
+    let outcome = run(arguments, &mut out).and_then(|exit| Ok(out.flush().map(|()| exit)?));
+    let exit = match outcome {
+        Ok(exit) => exit,
+        Err(failure) => {
+            // What was printed before stands; where that cannot be, the failure says more.
+            let _ = out.flush();
+            if !failure.text.is_empty() {
+                note(&failure.text);
+            }
+            failure.exit
+        }
+    };
+    // What is left in the buffer has no reader.
+    let _ = out.into_parts();
+    ExitCode::from(exit as u8)
+}
+
+fn run(arguments: Arguments, out: &mut impl Write) -> Result<Exit, Failure> {
+    let db =
+        arguments.db.ok_or_else(|| Failure::usage("which database? give --db FILE, or set MAILKEEP_DB"))?;
+    match arguments.command {
+        Command::Account(command) => account::run(&db, command, out).map(|()| Exit::Ok),
+        Command::Sync(arguments) => sync::run(&db, arguments).map(|()| Exit::Ok),
+        Command::Mailboxes(arguments) => list::mailboxes(&db, arguments, out).map(|()| Exit::Ok),
+        Command::List(arguments) => list::messages(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Show(arguments) => show::run(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Verify(arguments) => maintain::verify(&db, arguments, out),
+        Command::Stats(arguments) => maintain::stats(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Compact(arguments) => maintain::compact(&db, arguments, out).map(|()| Exit::Ok),
+    }
+}
+
+/// One line on standard error.
+fn note(text: &str) {
+    // There is nowhere to say that standard error is gone.
+    let _ = writeln!(io::stderr(), "mailkeep: {}", clean(text));
+}

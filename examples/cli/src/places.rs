@@ -1,0 +1,61 @@
+//! Opening the store, and finding in it what the command line names.
+
+use std::path::Path;
+
+use mailkeep::{AccountInfo, Engine, EngineOptions, FileStorage, MailboxInfo};
+
+use crate::exit::Failure;
+
+/// Opens the database at `path`, which must be there.
+pub(crate) fn open(path: &Path) -> Result<Engine, Failure> {
+    open_storage(path, FileStorage::existing(path))
+}
+
+/// Opens the database at `path`, or makes it.
+pub(crate) fn open_or_create(path: &Path) -> Result<Engine, Failure> {
+    open_storage(path, FileStorage::new(path))
+}
+
+fn open_storage(path: &Path, storage: FileStorage) -> Result<Engine, Failure> {
+    let seed = getrandom::u64().map_err(|error| Failure::usage(format!("no randomness: {error}")))?;
+    Engine::open(storage, EngineOptions::new(seed)).map_err(|error| Failure::store(path, error))
+}
+
+/// The account of that name; all of them where none is given.
+pub(crate) fn accounts(engine: &Engine, name: Option<&str>) -> Result<Vec<AccountInfo>, Failure> {
+    let mut accounts = engine.accounts()?;
+    if let Some(name) = name {
+        accounts.retain(|account| account.settings.name == name);
+        if accounts.is_empty() {
+            return Err(Failure::not_found(format!("no account {name}; `mailkeep account list` shows them")));
+        }
+    }
+    Ok(accounts)
+}
+
+/// The account's mailbox of that name. INBOX is one name in any case.
+pub(crate) fn mailbox_of(
+    engine: &Engine,
+    account: &AccountInfo,
+    name: &str,
+) -> Result<Option<MailboxInfo>, Failure> {
+    let inbox = name.eq_ignore_ascii_case("INBOX");
+    let is_it =
+        |mailbox: &MailboxInfo| mailbox.name == name || (inbox && mailbox.name.eq_ignore_ascii_case("INBOX"));
+    Ok(engine.mailboxes(account.id)?.into_iter().find(is_it))
+}
+
+/// The one mailbox of that name among the accounts.
+pub(crate) fn mailbox(engine: &Engine, account: Option<&str>, name: &str) -> Result<MailboxInfo, Failure> {
+    let mut found = Vec::new();
+    for account in accounts(engine, account)? {
+        found.extend(mailbox_of(engine, &account, name)?);
+    }
+    match (found.pop(), found.is_empty()) {
+        (Some(mailbox), true) => Ok(mailbox),
+        (Some(_), false) => {
+            Err(Failure::usage(format!("several accounts have a mailbox {name}; say which with --account")))
+        }
+        (None, _) => Err(Failure::not_found(format!("no mailbox {name}; `mailkeep mailboxes` shows them"))),
+    }
+}
