@@ -77,7 +77,7 @@ impl Program {
 
     /// Adds an IMAP account on 127.0.0.1 without TLS.
     pub fn add_imap(&self, name: &str, port: u16, user: &str) {
-        self.add_account(name, "imap", port, user, &["--security", "insecure"]);
+        self.add_account(name, "imap", port, user, &["--security", "insecure", "--auth", "login"]);
     }
 
     /// Adds a POP3 account on 127.0.0.1 without TLS; `keep` as the command line has it.

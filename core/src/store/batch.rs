@@ -68,6 +68,7 @@ pub(crate) struct MailboxFact {
 /// Numbers of a mailbox; `None` leaves what is stored.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StateFact {
+    pub(crate) mailbox_id: Option<String>,
     pub(crate) uid_validity: Option<u32>,
     pub(crate) uid_next: Option<u32>,
     pub(crate) highest_modseq: Option<u64>,

@@ -92,6 +92,7 @@ fn go(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
 
 pub(crate) fn set_state(w: &mut Writer<'_>, id: MailboxId, state: StateFact) -> Result<()> {
     let record = w.mailbox(id)?;
+    record.mailbox_id = state.mailbox_id.or(record.mailbox_id.take());
     record.uid_validity = state.uid_validity.unwrap_or(record.uid_validity);
     record.uid_next = state.uid_next.unwrap_or(record.uid_next);
     record.highest_modseq = state.highest_modseq.unwrap_or(record.highest_modseq);

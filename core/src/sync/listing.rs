@@ -176,13 +176,11 @@ impl Driver {
     }
 
     fn status_items(&self) -> Vec<StatusItem> {
+        // Not MAILBOXID: Cyrus 3.6 sends random octets for it here; SELECT tells it.
         let mut items =
             vec![StatusItem::Messages, StatusItem::UidNext, StatusItem::UidValidity, StatusItem::Unseen];
         if self.capabilities.condstore() {
             items.push(StatusItem::HighestModSeq);
-        }
-        if self.capabilities.has("OBJECTID") {
-            items.push(StatusItem::MailboxId);
         }
         items
     }

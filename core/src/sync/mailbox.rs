@@ -310,6 +310,12 @@ impl Driver {
     /// Compares what is here with what the server has, by the best means both know.
     fn compare(&mut self) -> Result<()> {
         let Some(pass) = &self.mailbox_pass else { return Ok(()) };
+        if self.selected.highest_modseq == 0 && !self.selected.no_modseq && !pass.record.complete {
+            // Opened before the server was known to have mod-sequences. What LIST told since then holds:
+            // everything is met after it.
+            let told = self.listing.numbers(&pass.record.wire_name).and_then(|n| n.highest_modseq);
+            self.selected.highest_modseq = told.unwrap_or(0);
+        }
         let (s, r) = (&self.selected, &pass.record);
         let seen_before = r.uid_validity != 0 && !pass.renumbered && !s.known.is_empty();
         let modseqs = s.highest_modseq != 0 && !s.no_modseq;
@@ -721,6 +727,7 @@ impl Driver {
         // A scan met everything; without one the last audit stands.
         let audited = pass.record.audited_ms == 0 || pass.healed || !pass.record.complete;
         let state = StateFact {
+            mailbox_id: s.mailbox_id.clone(),
             uid_validity: Some(s.uid_validity),
             uid_next: Some(uid_next.max(highest)),
             highest_modseq: whole.then_some(if modseqs { s.highest_modseq } else { 0 }),

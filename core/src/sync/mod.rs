@@ -144,6 +144,7 @@ impl Driver {
             secured: options.secure,
             mechanism: settings.mechanism.clone(),
             known: known.clone(),
+            server: record.server.clone(),
             compress: settings.compress,
             nonce: *nonce.first_chunk().expect("24 octets are left"),
             limits,
@@ -398,6 +399,9 @@ impl Driver {
             // expunge (RFC 7162 §6).
             Code::HighestModSeq(n) if status.tag.is_some() || !s.open => s.highest_modseq = *n,
             Code::NoModSeq => s.no_modseq = true,
+            Code::MailboxId(id) if id.len() <= 255 => {
+                s.mailbox_id = Some(String::from_utf8_lossy(id).into_owned());
+            }
             Code::Closed => self.reset_opening(),
             _ => {}
         }

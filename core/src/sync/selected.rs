@@ -12,6 +12,8 @@ pub(crate) struct Selected {
     pub(crate) exists: u32,
     pub(crate) highest_modseq: u64,
     pub(crate) no_modseq: bool,
+    /// OBJECTID's MAILBOXID.
+    pub(crate) mailbox_id: Option<String>,
     /// Whether SELECT was answered OK.
     pub(crate) open: bool,
     /// UIDs whose messages are entered here.

@@ -1,6 +1,7 @@
 //! `mailkeep account`: what is known of the servers.
 
 use std::io::Write;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -51,7 +52,9 @@ enum Auth {
     Plain,
     /// The LOGIN command.
     Login,
+    #[value(name = "scram-sha-1")]
     ScramSha1,
+    #[value(name = "scram-sha-256")]
     ScramSha256,
     CramMd5,
     Xoauth2,
@@ -139,8 +142,10 @@ fn add(db: &Path, arguments: AddArguments) -> Result<(), Failure> {
             file.into_os_string().into_string().map_err(|_| Failure::usage("--ca: the path is not UTF-8"))?;
         settings.extra.push(("ca".into(), file));
     }
+    let address = settings.host.parse::<IpAddr>();
+    let local = address.map_or(settings.host == "localhost", |address| address.is_loopback());
     places::open_or_create(db)?.add_account(settings)?;
-    if arguments.security == Secured::Insecure {
+    if arguments.security == Secured::Insecure && !local {
         note(
             "note: without encryption everybody on the way to this server can read the password and the mail",
         );

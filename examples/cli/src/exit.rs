@@ -11,7 +11,7 @@ use crate::output::clean;
 pub(crate) const HELP: &str = "Exit codes:
   0    done
   1    something is wrong with what was checked (verify)
-  2    the command line or a setting
+  2    the command line, a setting, or the place to write to
   3    the store: not a database, newer schema, damaged, locked, disk full, read-only
   4    the network: host not found, refused, timed out, cut off, certificate
   5    the login: refused, or not possible safely
@@ -119,6 +119,11 @@ impl From<Error> for Failure {
                 }
                 _ => format!("the database's file cannot be used: {io}"),
             },
+            Error::StorageFailed => {
+                "the database's file failed while mail was stored (is the disk full?); run the \
+                                     command again when that is mended: nothing that was stored is lost"
+                    .into()
+            }
             Error::LoginRefused(_) => format!("{error}; check the user name and the password"),
             _ => error.to_string(),
         };

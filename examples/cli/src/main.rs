@@ -19,6 +19,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::exit::{Exit, Failure};
@@ -57,7 +58,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if is_mistake(error.kind()) => {
+            note(&one_line(&error.to_string()));
+            return ExitCode::from(Exit::Usage as u8);
+        }
+        Err(help) => help.exit(),
+    };
     let mut out = BufWriter::new(io::stdout());
     let outcome = run(arguments, &mut out).and_then(|exit| Ok(out.flush().map(|()| exit)?));
     let exit = match outcome {
@@ -89,6 +97,24 @@ fn run(arguments: Arguments, out: &mut impl Write) -> Result<Exit, Failure> {
         Command::Stats(arguments) => maintain::stats(&db, arguments, out).map(|()| Exit::Ok),
         Command::Compact(arguments) => maintain::compact(&db, arguments, out).map(|()| Exit::Ok),
     }
+}
+
+fn is_mistake(kind: ErrorKind) -> bool {
+    let help = [
+        ErrorKind::DisplayHelp,
+        ErrorKind::DisplayVersion,
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+    ];
+    !help.contains(&kind)
+}
+
+/// What is wrong with the command line, without the usage that follows it.
+fn one_line(error: &str) -> String {
+    let text = error.strip_prefix("error: ").unwrap_or(error);
+    let text = text.split("\n\nUsage:").next().unwrap_or(text);
+    let text = text.split("\n\nFor more information").next().unwrap_or(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    format!("{} (see --help)", words.join(" "))
 }
 
 /// One line on standard error.

@@ -88,6 +88,11 @@ impl Transport {
         self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
     }
 
+    /// Whether TLS stands or is begun.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// What ties a login to this connection.
     pub(crate) fn binding(&self) -> Option<ChannelBinding> {
         self.tls.as_ref().and_then(tls::binding)

@@ -1,10 +1,15 @@
 //! Opening the store, and finding in it what the command line names.
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use mailkeep::{AccountInfo, Engine, EngineOptions, FileStorage, MailboxInfo};
+use mailkeep::{AccountInfo, Engine, EngineOptions, Error, FileStorage, MailboxInfo};
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
+
+/// How long to wait for another program that has the database, and may be about to end.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Opens the database at `path`, which must be there.
 pub(crate) fn open(path: &Path) -> Result<Engine, Failure> {
@@ -13,12 +18,22 @@ pub(crate) fn open(path: &Path) -> Result<Engine, Failure> {
 
 /// Opens the database at `path`, or makes it.
 pub(crate) fn open_or_create(path: &Path) -> Result<Engine, Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(Failure::new(Exit::Store, format!("the folder of {} is not there", path.display())));
+    }
     open_storage(path, FileStorage::new(path))
 }
 
 fn open_storage(path: &Path, storage: FileStorage) -> Result<Engine, Failure> {
     let seed = getrandom::u64().map_err(|error| Failure::usage(format!("no randomness: {error}")))?;
-    Engine::open(storage, EngineOptions::new(seed)).map_err(|error| Failure::store(path, error))
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match Engine::open(storage.clone(), EngineOptions::new(seed)) {
+            Err(Error::Locked) if Instant::now() < patience => thread::sleep(PATIENCE / 20),
+            opened => return opened.map_err(|error| Failure::store(path, error)),
+        }
+    }
 }
 
 /// The account of that name; all of them where none is given.

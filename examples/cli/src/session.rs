@@ -19,6 +19,8 @@ use crate::interrupt::Interrupt;
 use crate::net::{Message, Transport};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a server may take to say its first word.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whether the session goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,7 @@ pub(crate) fn run(
         news: false,
         more: false,
         committing: false,
+        heard: false,
         ended: false,
         served: None,
     };
@@ -111,6 +114,8 @@ struct Session {
     more: bool,
     /// A commit is under way.
     committing: bool,
+    /// The server has said something.
+    heard: bool,
     ended: bool,
     /// The deadline that was last acted on.
     served: Option<u64>,
@@ -186,6 +191,7 @@ impl Session {
             return self.wait(deadline);
         }
         if self.more || self.news {
+            self.heard |= self.news;
             let progress = self.connection.handle_input(now, &self.plain)?;
             self.plain.drain(..progress.consumed);
             self.news = false;
@@ -211,6 +217,11 @@ impl Session {
     }
 
     fn wait(&mut self, deadline: Option<u64>) -> Result<bool, Failure> {
+        let greeting = (!self.heard).then_some(GREETING_TIMEOUT.as_millis() as u64);
+        if greeting.is_some_and(|at| at <= self.now().mono_ms) {
+            return Err(self.silent());
+        }
+        let deadline = deadline.into_iter().chain(greeting).min();
         let message = match deadline {
             Some(at) => {
                 let left = Duration::from_millis(at.saturating_sub(self.now().mono_ms));
@@ -226,6 +237,12 @@ impl Session {
             Err(RecvTimeoutError::Timeout) => {}
         }
         Ok(false)
+    }
+
+    fn silent(&self) -> Failure {
+        let hint =
+            if self.transport.is_encrypted() { "" } else { "; if this is a TLS port, use --security tls" };
+        Failure::network(format!("the server does not greet{hint}"))
     }
 
     fn committed(&mut self, done: mailkeep::CommitDone) -> Result<(), Failure> {

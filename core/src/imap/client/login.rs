@@ -8,6 +8,7 @@ use base64::Engine;
 use crate::error::{Error, Result};
 use crate::imap::capability::Capabilities;
 use crate::imap::client::Outbound;
+use crate::imap::client::quirks::{Quirk, Quirks};
 use crate::imap::command::Command;
 use crate::imap::response::{Code, PlainCode, Status, StatusKind};
 use crate::limits::Limits;
@@ -25,6 +26,8 @@ pub struct LoginConfig {
     pub mechanism: Option<String>,
     /// Capabilities seen after signing in the last time, with which the first flight may be planned.
     pub known: Capabilities,
+    /// The server's name for itself, as seen the last time.
+    pub server: Option<String>,
     /// Whether compression is wanted.
     pub compress: bool,
     /// Randomness for nonces.
@@ -88,6 +91,7 @@ pub struct Login {
     exchange: Option<Exchange>,
     /// The client's first message, where it waits for the server's empty challenge.
     initial: Option<Vec<u8>>,
+    quirks: Quirks,
     compress_sent: bool,
     compress_answered: bool,
     /// The server told its capabilities after it agreed.
@@ -99,7 +103,10 @@ type Told = Vec<LoginEvent>;
 impl Login {
     /// A login on a new connection.
     pub fn new(config: LoginConfig) -> Login {
+        let mut quirks = Quirks::default();
+        quirks.learn(config.server.as_deref().unwrap_or_default());
         Login {
+            quirks,
             secured: config.secured,
             config,
             state: State::Greeting,
@@ -153,6 +160,7 @@ impl Login {
         if let Some(Code::Capability(words)) = &status.code {
             self.capabilities = Capabilities::from_words(words.iter());
         }
+        self.quirks.learn(&text_of(status, &self.config.limits));
         match status.kind {
             StatusKind::Ok => self.after_greeting(out),
             // An attacker who answers PREAUTH makes a client skip STARTTLS: refused.
@@ -371,7 +379,7 @@ impl Login {
         if let Some(initial) = self.initial.take() {
             out.answer_challenge(&initial);
             let quiet = self.exchange.as_ref().is_some_and(Exchange::can_pipeline_behind);
-            return if quiet { self.go_ahead(out) } else { Ok(Vec::new()) };
+            return if quiet && self.quirks.has(Quirk::PipelinesBehindSasl) { self.go_ahead(out) } else { Ok(Vec::new()) };
         }
         let exchange = self.exchange.as_mut().ok_or_else(stray)?;
         let challenge = decode_challenge(text)
@@ -380,7 +388,8 @@ impl Login {
             Ok(response) => {
                 out.answer_challenge(&response);
                 // The server's proof has been checked: only OK or NO can follow.
-                if exchange.is_expecting_nothing_more() && !self.went {
+                let last = exchange.is_expecting_nothing_more() && !self.went;
+                if last && self.quirks.has(Quirk::PipelinesBehindSasl) {
                     return self.go_ahead(out);
                 }
                 Ok(Vec::new())

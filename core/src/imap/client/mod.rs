@@ -4,6 +4,7 @@
 //! protocol and nothing of mail stores.
 
 pub mod login;
+pub mod quirks;
 
 use std::collections::VecDeque;
 
