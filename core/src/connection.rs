@@ -7,252 +7,25 @@
 //! [`Connection::poll_commit`] until each is empty: mutate, then drain. Input given before that is
 //! refused with [`Error::Misuse`].
 
-use crate::engine::Shared;
-use crate::error::{Error, Result};
+use std::sync::Arc;
+
+use crate::commit::{Commit, CommitDone};
+use crate::error::{Error, Fault, Result};
+use crate::event::Event;
 use crate::ids::{AccountId, MailboxId, MessageId, RequestId};
 use crate::imap::client::Inbound;
+use crate::imap::client::login::LoginEvent;
 use crate::imap::parse;
-use crate::limits::Limits;
-use crate::model::BodyPolicy;
+use crate::options::{CommitMode, ConnectionOptions, Progress, SyncScope, WorkLimit};
 use crate::sasl::{ChannelBinding, Credentials};
-use crate::store::SharedStore;
-use crate::store::apply::{Outcome, apply};
+use crate::shared::Shared;
 use crate::store::batch::Batch;
 use crate::sync::{Driver, Next, Wish};
 use crate::time::Now;
 use crate::wire::Piece;
 
-use std::sync::Arc;
-
 /// Facts wait at most this long for company before they are committed.
 const BATCH_MS: u64 = 250;
-
-/// Something that happened, for the host. Events are hints; the change feed is the truth.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// Start TLS on the transport now, then call [`Connection::handle_tls_started`].
-    StartTls,
-    /// Call [`Connection::provide_credentials`] or [`Connection::decline_credentials`].
-    NeedCredentials {
-        /// SASL mechanisms that the server offers, and `LOGIN-COMMAND`.
-        mechanisms: Vec<String>,
-    },
-    /// The server agreed to the credentials.
-    Authenticated,
-    /// The server asks that a person sees this (`[ALERT]`).
-    Alert {
-        /// The server's words, without control characters.
-        text: String,
-    },
-    /// Something is wrong that the sync goes on in spite of.
-    Problem {
-        /// What, for a log.
-        text: String,
-    },
-    /// The account's mailboxes are listed in the store.
-    MailboxesListed,
-    /// A mailbox's messages are coming in.
-    Progress {
-        /// The sync.
-        request: RequestId,
-        /// The mailbox.
-        mailbox: MailboxId,
-        /// Messages that have come.
-        done: u64,
-        /// Messages to come in all.
-        total: u64,
-    },
-    /// A commit is durable.
-    Stored {
-        /// Its number in the change feed.
-        commit: u64,
-    },
-    /// A new message is durable. It stays in [`Engine::new_mail`](crate::Engine::new_mail) until it is acknowledged.
-    NewMail {
-        /// Its mailbox.
-        mailbox: MailboxId,
-        /// The message.
-        message: MessageId,
-    },
-    /// A message that was asked for is here whole.
-    Opened {
-        /// The request.
-        request: RequestId,
-        /// The message.
-        message: MessageId,
-    },
-    /// A request is done.
-    Done {
-        /// The request.
-        request: RequestId,
-        /// How it went.
-        result: Result<SyncSummary>,
-    },
-    /// The connection is of no more use; close the transport.
-    Closed {
-        /// Why, or `None` where it was signed out.
-        error: Option<Error>,
-    },
-}
-
-/// What a sync did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SyncSummary {
-    /// Messages entered.
-    pub messages_added: u64,
-    /// Messages that went.
-    pub messages_removed: u64,
-    /// Messages whose flags changed.
-    pub flags_changed: u64,
-    /// Octets from the server since the last sync's end (since the connection began, for the first).
-    pub bytes_received: u64,
-    /// Octets to the server, likewise.
-    pub bytes_sent: u64,
-    /// Waits for the server with nothing left to send, likewise; the greeting is one.
-    pub round_trips: u64,
-    /// Commands sent, likewise.
-    pub commands: u64,
-}
-
-/// What a sync is to cover.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SyncScope {
-    mailboxes: Option<Vec<MailboxId>>,
-    bodies: Option<BodyPolicy>,
-    quiet: bool,
-}
-
-impl SyncScope {
-    /// The whole account.
-    pub fn account() -> SyncScope {
-        SyncScope::default()
-    }
-
-    /// These mailboxes only; the list of mailboxes is not asked for.
-    pub fn only(mailboxes: impl IntoIterator<Item = MailboxId>) -> SyncScope {
-        SyncScope { mailboxes: Some(mailboxes.into_iter().collect()), ..SyncScope::default() }
-    }
-
-    /// Another policy for bodies than the account's, this time.
-    #[must_use]
-    pub fn with_bodies(mut self, bodies: BodyPolicy) -> SyncScope {
-        self.bodies = Some(bodies);
-        self
-    }
-
-    /// One mailbox, on the way to something else: no event says that it is done.
-    pub(crate) fn quiet(mailbox: MailboxId) -> SyncScope {
-        SyncScope { mailboxes: Some(vec![mailbox]), bodies: None, quiet: true }
-    }
-
-    pub(crate) fn mailboxes(&self) -> Option<&[MailboxId]> {
-        self.mailboxes.as_deref()
-    }
-
-    pub(crate) fn bodies(&self) -> Option<BodyPolicy> {
-        self.bodies
-    }
-
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
-    }
-}
-
-/// How much one call may do before it returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WorkLimit {
-    /// Octets of input taken, at most about this many.
-    pub bytes: usize,
-    /// Responses handled, at most.
-    pub responses: usize,
-}
-
-impl WorkLimit {
-    /// As much as there is.
-    pub const NONE: WorkLimit = WorkLimit { bytes: usize::MAX, responses: usize::MAX };
-}
-
-/// What a call did of its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// Octets of the input that were taken. Give the rest again, with what came since.
-    pub consumed: usize,
-    /// There is more to do without further input: call again with the rest, or with nothing.
-    pub more: bool,
-}
-
-/// Who runs commits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CommitMode {
-    /// The connection, within the call that makes one due.
-    #[default]
-    Inline,
-    /// The host, on a thread of its own: it takes commits from [`Connection::poll_commit`], runs them, and
-    /// hands the results to [`Connection::handle_commit`]. The socket never waits for the disk.
-    Host,
-}
-
-/// What a connection is made with.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectionOptions {
-    /// Randomness: 32 octets no one else knows. Tags and nonces are made of it.
-    pub seed: [u8; 32],
-    /// The transport is encrypted already. Credentials are refused on one that is not, unless the account is [`Security::Insecure`](crate::Security::Insecure).
-    pub secure: bool,
-    /// Who runs commits.
-    pub commits: CommitMode,
-    /// How long the server may be silent while an answer is due, in milliseconds.
-    pub timeout_ms: u64,
-}
-
-impl ConnectionOptions {
-    /// With a seed, over a transport that is encrypted or not.
-    pub fn new(seed: [u8; 32], secure: bool) -> ConnectionOptions {
-        ConnectionOptions { seed, secure, commits: CommitMode::Inline, timeout_ms: 120_000 }
-    }
-}
-
-/// A commit that is due: a value to run, on any thread.
-pub struct Commit {
-    store: SharedStore,
-    batch: Batch,
-    limits: Limits,
-    next: Option<Next>,
-}
-
-impl Commit {
-    /// Makes everything in it durable.
-    pub fn run(mut self) -> CommitDone {
-        self.batch.prepare(&self.limits);
-        let now = self.batch.now_wall_ms;
-        let batch = self.batch;
-        let outcome = self.store.write(now, |w| apply(w, batch)).map(|(mut outcome, commit)| {
-            outcome.commit = commit;
-            outcome
-        });
-        CommitDone { outcome, next: self.next }
-    }
-}
-
-impl std::fmt::Debug for Commit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Commit({} octets)", self.batch.weight())
-    }
-}
-
-/// A commit that was run.
-pub struct CommitDone {
-    outcome: Result<Outcome>,
-    next: Option<Next>,
-}
-
-impl std::fmt::Debug for CommitDone {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CommitDone({})", if self.outcome.is_ok() { "durable" } else { "failed" })
-    }
-}
 
 /// One connection. See the [module](self) for the order of calls.
 pub struct Connection {
@@ -452,7 +225,7 @@ impl Connection {
         self.end(Error::LoginImpossible("no credentials were given".into()));
     }
 
-    fn tell_login(&mut self, told: Result<Vec<crate::imap::client::login::LoginEvent>>) {
+    fn tell_login(&mut self, told: Result<Vec<LoginEvent>>) {
         let outcome = told.and_then(|told| self.driver.login_told(told)).map(|_| ());
         if let Err(error) = outcome.and_then(|()| self.commit_if_due(false)) {
             self.end(error);
@@ -530,7 +303,11 @@ impl Connection {
         if self.closed {
             return None;
         }
-        let batch = self.batch_since.map(|at| at + BATCH_MS);
+        // Without the time nothing can be timed: the host is asked to tell it at once.
+        if self.last_progress.is_none() {
+            return Some(0);
+        }
+        let batch = self.batch_since.filter(|_| !self.outstanding).map(|at| at + BATCH_MS);
         [batch, self.driver.idle_deadline(), self.silence_deadline()].into_iter().flatten().min()
     }
 
@@ -548,9 +325,15 @@ impl Connection {
         if !std::mem::take(&mut self.outstanding) {
             return Err(Error::Misuse("no commit was under way"));
         }
-        let outcome = self.commit_done(done).and_then(|()| self.commit_if_due(false));
-        if let Err(error) = outcome {
-            self.end(error);
+        let closed = self.closed;
+        let outcome = self.commit_done(done).and_then(|()| self.commit_if_due(closed));
+        match outcome {
+            Ok(()) => {}
+            Err(error) if closed => {
+                let text = format!("what came last could not be stored: {error}");
+                self.driver.events.push_back(Event::Problem { text });
+            }
+            Err(error) => self.end(error),
         }
         self.note_batch();
         Ok(())
@@ -638,7 +421,7 @@ impl Connection {
             return;
         }
         self.closed = true;
-        let out_of_store = error.fault() == crate::error::Fault::Store;
+        let out_of_store = error.fault() == Fault::Store;
         if !out_of_store {
             self.driver.literal_cut();
         }

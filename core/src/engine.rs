@@ -1,20 +1,21 @@
 //! The face of the library: open a store, ask it things, connect accounts.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use hashbrown::HashMap;
-
-use crate::connection::{Connection, ConnectionOptions};
+use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, MailboxId, MessageId};
 use crate::imap::capability::Capabilities;
 use crate::limits::Limits;
 use crate::message;
-use crate::model::{AccountInfo, AccountSettings, Changes, Cursor, MailboxInfo, Message, Page, Protocol, Role};
+use crate::model::{
+    AccountInfo, AccountSettings, Changes, Cursor, MailboxInfo, Message, Page, Protocol, Role,
+};
+use crate::options::ConnectionOptions;
+use crate::shared::{Leases, Shared};
 use crate::store::storage::Storage;
 use crate::store::verify::{self, VerifyReport};
-use crate::store::{SharedStore, Store, StoreOptions, accounts, query};
+use crate::store::{Store, StoreOptions, accounts, query};
 use crate::sync::Driver;
 
 /// How an engine uses memory and disk.
@@ -47,61 +48,6 @@ impl EngineOptions {
     /// For a phone or a browser: less memory.
     pub fn small(seed: u64) -> EngineOptions {
         EngineOptions { cache_bytes: 8 << 20, batch_bytes: 1 << 20, ..EngineOptions::new(seed) }
-    }
-}
-
-/// What the engine and its connections share.
-pub(crate) struct Shared {
-    pub(crate) store: SharedStore,
-    pub(crate) limits: Limits,
-    pub(crate) batch_bytes: usize,
-    seed: u64,
-    held: Mutex<Held>,
-}
-
-#[derive(Default)]
-struct Held {
-    mailboxes: HashMap<MailboxId, u64>,
-    next_connection: u64,
-}
-
-impl Shared {
-    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The mailboxes that one connection alone may sync now. Given back when it goes.
-pub(crate) struct Leases {
-    shared: Arc<Shared>,
-    connection: u64,
-    mine: BTreeSet<MailboxId>,
-}
-
-impl Leases {
-    /// Takes a mailbox, unless another connection has it.
-    pub(crate) fn take(&mut self, mailbox: MailboxId) -> bool {
-        let mut held = self.shared.held();
-        let holder = *held.mailboxes.entry(mailbox).or_insert(self.connection);
-        if holder == self.connection {
-            self.mine.insert(mailbox);
-        }
-        holder == self.connection
-    }
-
-    pub(crate) fn release(&mut self, mailbox: MailboxId) {
-        if self.mine.remove(&mailbox) {
-            self.shared.held().mailboxes.remove(&mailbox);
-        }
-    }
-}
-
-impl Drop for Leases {
-    fn drop(&mut self) {
-        let mut held = self.shared.held();
-        for mailbox in &self.mine {
-            held.mailboxes.remove(mailbox);
-        }
     }
 }
 
@@ -230,7 +176,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Gone`], [`Error::Invalid`].
     pub fn update_account(&self, account: AccountId, settings: AccountSettings) -> Result<()> {
-        Ok(self.shared.store.write(0, |w| accounts::update(w, account, settings))?.0)
+        self.shared.store.write(0, |w| accounts::update(w, account, settings)).map(drop)
     }
 
     /// Removes an account and its mail from this device.
@@ -238,7 +184,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Gone`].
     pub fn remove_account(&self, account: AccountId) -> Result<()> {
-        Ok(self.shared.store.write(0, |w| accounts::remove(w, account))?.0)
+        self.shared.store.write(0, |w| accounts::remove(w, account)).map(drop)
     }
 
     /// All accounts.
@@ -370,12 +316,7 @@ impl Engine {
         if record.settings.protocol != Protocol::Imap {
             return Err(Error::Misuse("this version has no POP3 sessions"));
         }
-        let connection = {
-            let mut held = self.shared.held();
-            held.next_connection += 1;
-            held.next_connection
-        };
-        let leases = Leases { shared: self.shared.clone(), connection, mine: BTreeSet::new() };
+        let leases = Leases::new(self.shared.clone());
         let driver = Driver::new(
             self.shared.store.clone(),
             account,

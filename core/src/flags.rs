@@ -79,7 +79,10 @@ impl Flags {
 
     /// The named flag that a wire word spells, compared without case.
     pub fn from_wire(word: &[u8]) -> Option<Flags> {
-        Flags::NAMED.iter().find(|(_, name)| word.eq_ignore_ascii_case(name.as_bytes())).map(|(flag, _)| *flag)
+        Flags::NAMED
+            .iter()
+            .find(|(_, name)| word.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(flag, _)| *flag)
     }
 }
 
@@ -146,5 +149,7 @@ impl FlagSet {
 /// Whether a word may be a keyword: a non-empty atom without a leading backslash.
 pub fn is_keyword(word: &str) -> bool {
     !word.is_empty()
-        && word.bytes().all(|b| b > 0x20 && b < 0x7f && !matches!(b, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']'))
+        && word.bytes().all(|b| {
+            b > 0x20 && b < 0x7f && !matches!(b, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
+        })
 }

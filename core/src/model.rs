@@ -83,7 +83,11 @@ pub struct AccountSettings {
 
 impl AccountSettings {
     /// Settings of an IMAP account with the usual defaults: TLS on port 993, all bodies, everything.
-    pub fn imap(name: impl Into<String>, host: impl Into<String>, user: impl Into<String>) -> AccountSettings {
+    pub fn imap(
+        name: impl Into<String>,
+        host: impl Into<String>,
+        user: impl Into<String>,
+    ) -> AccountSettings {
         AccountSettings {
             name: name.into(),
             protocol: Protocol::Imap,

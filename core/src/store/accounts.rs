@@ -5,10 +5,9 @@ use redb::ReadableTable;
 use crate::error::{Error, Result};
 use crate::ids::AccountId;
 use crate::model::{AccountSettings, Change, MailboxKind, Protocol, Role};
-use crate::set::UidSet;
 use crate::store::records::{AccountRecord, MailboxRecord};
 use crate::store::writer::Writer;
-use crate::store::{apply, keys, orphans, partials, record};
+use crate::store::{expunge, keys, orphans, partials, record};
 
 /// Enters an account. One on IMAP has its INBOX from the start: every server has one.
 pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<AccountId> {
@@ -19,7 +18,17 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
         Protocol::Imap => MailboxKind::Server,
         Protocol::Pop3 => MailboxKind::PopInbox,
     };
-    put(w, id, &AccountRecord { settings, capabilities: Vec::new(), server: None, synced_once: false })?;
+    put(
+        w,
+        id,
+        &AccountRecord {
+            settings,
+            capabilities: Vec::new(),
+            capabilities_before: Vec::new(),
+            server: None,
+            synced_once: false,
+        },
+    )?;
     w.insert_mailbox(MailboxRecord {
         wire_name: b"INBOX".to_vec(),
         name: "INBOX".into(),
@@ -48,9 +57,8 @@ pub(crate) fn mark_synced(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
 /// Removes an account with all its mail.
 pub(crate) fn remove(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
     get(w, id)?;
-    let all = UidSet::from_range(1, u32::MAX);
     for (mailbox, _) in w.mailboxes_of(id)? {
-        apply::gone(w, mailbox, &all, false, &mut apply::Outcome::default())?;
+        expunge::hide_all(w, mailbox, false)?;
         partials::drop_all(w, mailbox)?;
         w.mailbox(mailbox)?.gone = true;
     }
@@ -80,7 +88,8 @@ fn check(w: &Writer<'_>, settings: &AccountSettings, own: Option<AccountId>) -> 
 }
 
 fn get(w: &Writer<'_>, id: AccountId) -> Result<AccountRecord> {
-    let bytes = crate::store::tables::get(&w.tables.accounts, &keys::account(id))?.ok_or(Error::Gone("account"))?;
+    let bytes =
+        crate::store::tables::get(&w.tables.accounts, &keys::account(id))?.ok_or(Error::Gone("account"))?;
     record::decode(&bytes)
 }
 

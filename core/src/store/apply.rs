@@ -1,20 +1,15 @@
 //! Applying a batch: the only place where what a server said becomes what is stored.
 
-use redb::ReadableTable;
-
 use crate::error::{Error, Result};
 use crate::flags::{FlagSet, Flags};
 use crate::ids::{ContentId, MailboxId, MessageId};
 use crate::model::Change;
-use crate::set::UidSet;
 use crate::store::batch::{Batch, MessageFact, Op, StagedBody};
 use crate::store::placements::Placement;
 use crate::store::record;
-use crate::store::records::{
-    AccountRecord, BodyRecord, ContentRecord, MessageRecord, OrphanRecord,
-};
+use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MessageRecord};
 use crate::store::writer::Writer;
-use crate::store::{blobs, identity, keys, mailboxes, orphans, partials};
+use crate::store::{blobs, expunge, identity, keys, mailboxes, orphans, partials};
 
 /// What a commit did.
 #[derive(Debug, Default, Clone)]
@@ -39,10 +34,14 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
         match op {
             Op::Account(fact) => {
                 let key = keys::account(account);
-                let stored = crate::store::tables::get(&w.tables.accounts, &key)?.ok_or(Error::Gone("account"))?;
+                let stored =
+                    crate::store::tables::get(&w.tables.accounts, &key)?.ok_or(Error::Gone("account"))?;
                 let mut record: AccountRecord = record::decode(&stored)?;
                 if let Some(capabilities) = fact.capabilities {
                     record.capabilities = capabilities;
+                }
+                if let Some(capabilities) = fact.capabilities_before {
+                    record.capabilities_before = capabilities;
                 }
                 if fact.server.is_some() {
                     record.server = fact.server;
@@ -56,20 +55,23 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
             Op::Listed { mailboxes } => mailboxes::listed(w, account, mailboxes)?,
             Op::State { mailbox, state } => mailboxes::set_state(w, mailbox, state)?,
             Op::Renumbered { mailbox, uid_validity } => {
-                let all = UidSet::from_range(1, u32::MAX);
-                gone(w, mailbox, &all, true, &mut outcome)?;
+                outcome.removed += expunge::hide_all(w, mailbox, true)?;
                 partials::drop_all(w, mailbox)?;
                 mailboxes::renumbered(w, mailbox, uid_validity)?;
             }
             Op::Message(fact) => message(w, *fact, &mut outcome)?,
-            Op::Gone { mailbox, uids, suspicious } => gone(w, mailbox, &uids, suspicious, &mut outcome)?,
+            Op::Gone { mailbox, uids, suspicious } => {
+                outcome.removed += expunge::hide_uids(w, mailbox, &uids, suspicious)?;
+            }
             Op::Piece { blob, offset, data } => {
                 w.touch();
                 blobs::append(&mut w.tables, blob, offset, &data)?;
             }
             Op::Partial { mailbox, uid, partial } => {
                 w.touch();
-                w.tables.partials.insert(keys::uid(mailbox, uid).as_slice(), record::encode(&partial).as_slice())?;
+                w.tables
+                    .partials
+                    .insert(keys::uid(mailbox, uid).as_slice(), record::encode(&partial).as_slice())?;
             }
             Op::Collect { mailbox } => partials::collect(w, mailbox)?,
             Op::Purge { before_ms } => orphans::purge(w, account, before_ms)?,
@@ -112,7 +114,8 @@ fn update(w: &mut Writer<'_>, old: Placement, mut fact: MessageFact, outcome: &m
     if flags_differ {
         let mailbox = w.mailbox(fact.mailbox)?;
         let (was, is) = (old.flags.contains(Flags::SEEN), placement.flags.contains(Flags::SEEN));
-        mailbox.unseen = mailbox.unseen + u64::from(!is) - u64::from(!was).min(mailbox.unseen + u64::from(!is));
+        mailbox.unseen =
+            mailbox.unseen + u64::from(!is) - u64::from(!was).min(mailbox.unseen + u64::from(!is));
         outcome.flags_changed += 1;
     }
     let content_changed = refine(w, old.message, &mut fact, outcome)?;
@@ -272,7 +275,7 @@ fn attach(
 ) -> Result<bool> {
     let Some(mut message) = w.message(id)? else { return Ok(false) };
     let Some(mut content) = w.content(message.content)? else { return Ok(false) };
-    let hash = body.hash.clone().ok_or(Error::Misuse("a batch was applied unprepared"))?;
+    let hash = body.hash.ok_or(Error::Misuse("a batch was applied unprepared"))?;
     let len = body.len();
     partials::finished(w, fact.mailbox, fact.uid, body.blob)?;
     outcome.bodies.push((fact.mailbox, fact.uid, id));
@@ -339,55 +342,4 @@ fn write_body(
 
 fn discard_bytes(w: &mut Writer<'_>, body: &StagedBody) -> Result<()> {
     if body.stored > 0 { blobs::remove(&mut w.tables, body.blob) } else { Ok(()) }
-}
-
-/// Hides messages that the server no longer has under these UIDs. Ranges are walked through what
-/// is here, never counted out.
-pub(crate) fn gone(
-    w: &mut Writer<'_>,
-    mailbox: MailboxId,
-    uids: &UidSet,
-    suspicious: bool,
-    outcome: &mut Outcome,
-) -> Result<()> {
-    w.store_page()?;
-    let mut here = Vec::new();
-    for (low, high) in uids.ranges() {
-        let (from, to) = (keys::placement(mailbox, low), keys::placement(mailbox, high));
-        for entry in w.tables.placements.range(from.as_slice()..=to.as_slice())? {
-            let page = keys::read_u32(entry?.0.value(), 4).unwrap_or(0) << 8;
-            here.push((page.max(low), (page | 0xff).min(high)));
-        }
-    }
-    for (low, high) in here {
-        for uid in low..=high {
-            if let Some(placement) = w.remove_placement(mailbox, uid)? {
-                hide(w, mailbox, placement, suspicious)?;
-                outcome.removed += 1;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn hide(w: &mut Writer<'_>, mailbox: MailboxId, placement: Placement, suspicious: bool) -> Result<()> {
-    let id = placement.message;
-    let now = w.now_ms;
-    let Some(mut message) = w.message(id)? else { return Ok(()) };
-    w.tables.by_date.remove(keys::by_date(mailbox, message.internal_date, id).as_slice())?;
-    w.tables.fresh.remove(keys::message(id).as_slice())?;
-    let record = w.mailbox(mailbox)?;
-    record.total = record.total.saturating_sub(1);
-    record.size = record.size.saturating_sub(message.size);
-    record.unseen = record.unseen.saturating_sub(u64::from(!placement.flags.contains(Flags::SEEN)));
-    w.change(Change::MessageRemoved(mailbox, id));
-    if orphans::moved_elsewhere(w, id, &message)? {
-        return Ok(());
-    }
-    message.gone_ms = Some(now);
-    message.uid = 0;
-    w.put_message(id, &message)?;
-    let orphan = record::encode(&OrphanRecord { gone_ms: now, suspicious });
-    w.tables.orphans.insert(keys::pair(u64::from(mailbox.0), id.0).as_slice(), orphan.as_slice())?;
-    Ok(())
 }

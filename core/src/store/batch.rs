@@ -50,6 +50,7 @@ pub(crate) enum Op {
 #[derive(Debug, Default)]
 pub(crate) struct AccountFact {
     pub(crate) capabilities: Option<Vec<String>>,
+    pub(crate) capabilities_before: Option<Vec<String>>,
     pub(crate) server: Option<String>,
 }
 

@@ -62,7 +62,8 @@ pub(crate) fn read(
     let damaged = || Error::Corrupt(format!("blob {blob} has a hole"));
     let end = offset.saturating_add(len);
     let mut out = Vec::new();
-    let first = table.range(keys::chunk(blob, 0).as_slice()..=keys::chunk(blob, offset).as_slice())?.next_back();
+    let first =
+        table.range(keys::chunk(blob, 0).as_slice()..=keys::chunk(blob, offset).as_slice())?.next_back();
     let Some(first) = first.transpose()? else { return Ok(out) };
     let start = keys::read_u64(first.0.value(), 8).ok_or_else(damaged)?;
     let mut position = start;

@@ -30,12 +30,26 @@ fn short(value: &[u8]) -> [u8; 8] {
     *hash.first_chunk().expect("a SHA-256 has 32 octets")
 }
 
-fn insert(w: &mut Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8], content: ContentId) -> Result<()> {
-    w.tables.identities.insert(keys::identity(account, kind as u8, hash, content).as_slice(), [].as_slice())?;
+fn insert(
+    w: &mut Writer<'_>,
+    account: AccountId,
+    kind: Kind,
+    hash: [u8; 8],
+    content: ContentId,
+) -> Result<()> {
+    w.tables
+        .identities
+        .insert(keys::identity(account, kind as u8, hash, content).as_slice(), [].as_slice())?;
     Ok(())
 }
 
-fn remove(w: &mut Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8], content: ContentId) -> Result<()> {
+fn remove(
+    w: &mut Writer<'_>,
+    account: AccountId,
+    kind: Kind,
+    hash: [u8; 8],
+    content: ContentId,
+) -> Result<()> {
     w.tables.identities.remove(keys::identity(account, kind as u8, hash, content).as_slice())?;
     Ok(())
 }

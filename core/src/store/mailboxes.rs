@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::ids::{AccountId, MailboxId};
 use crate::model::{Change, MailboxKind};
 use crate::store::batch::{MailboxFact, StateFact};
+use crate::store::expunge;
 use crate::store::records::MailboxRecord;
 use crate::store::writer::Writer;
 
@@ -81,8 +82,7 @@ fn is_same(missing: &MailboxRecord, new: &MailboxFact) -> bool {
 }
 
 fn go(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
-    let all = crate::set::UidSet::from_range(1, u32::MAX);
-    crate::store::apply::gone(w, id, &all, true, &mut Default::default())?;
+    expunge::hide_all(w, id, true)?;
     let record = w.mailbox(id)?;
     record.gone = true;
     record.settled = None;

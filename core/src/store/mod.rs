@@ -7,6 +7,7 @@ pub(crate) mod accounts;
 pub(crate) mod apply;
 pub(crate) mod batch;
 mod blobs;
+mod expunge;
 mod gate;
 mod identity;
 mod keys;
@@ -248,7 +249,9 @@ fn open_database(storage: &dyn Storage, options: StoreOptions, seed: u64) -> Res
         .create_with_backend(Backend(file))
         .map_err(|error| match error {
             redb::DatabaseError::Storage(redb::StorageError::Corrupted(why)) => Error::Corrupt(why),
-            redb::DatabaseError::Storage(redb::StorageError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => {
+            redb::DatabaseError::Storage(redb::StorageError::Io(e))
+                if e.kind() == io::ErrorKind::InvalidData =>
+            {
                 Error::NotADatabase(e.to_string())
             }
             redb::DatabaseError::UpgradeRequired(v) => Error::NotADatabase(format!("redb file format {v}")),
@@ -267,7 +270,11 @@ fn refuse_foreign(file: &dyn StorageFile) -> Result<()> {
     }
     let mut start = [0; 4];
     let readable = len >= 4096 && file.read(0, &mut start).is_ok();
-    if readable && start == MAGIC { Ok(()) } else { Err(Error::NotADatabase("it holds something else".into())) }
+    if readable && start == MAGIC {
+        Ok(())
+    } else {
+        Err(Error::NotADatabase("it holds something else".into()))
+    }
 }
 
 fn prepare_schema(database: &Database, options: StoreOptions, seed: u64) -> Result<()> {

@@ -15,7 +15,11 @@ const GRACE_MS: i64 = 24 * 3_600_000;
 
 /// The id of the one hidden message that has a content, taken back into use; `None` where there is
 /// none or the match is not unique.
-pub(crate) fn claim(w: &mut Writer<'_>, _account: AccountId, content: ContentId) -> Result<Option<MessageId>> {
+pub(crate) fn claim(
+    w: &mut Writer<'_>,
+    _account: AccountId,
+    content: ContentId,
+) -> Result<Option<MessageId>> {
     let mut only = None;
     for holder in identity::holders(w, content)? {
         let Some(message) = w.message(holder)? else { continue };
@@ -55,7 +59,8 @@ pub(crate) fn moved_elsewhere(w: &mut Writer<'_>, id: MessageId, message: &Messa
     w.tables.holders.remove(keys::pair(place.content.0, twin.0).as_slice())?;
     w.tables.fresh.remove(keys::message(twin).as_slice())?;
     let twin_date = keys::by_date(place.mailbox, place.internal_date, twin);
-    let value = w.tables.by_date.remove(twin_date.as_slice())?.map(|v| v.value().to_vec()).unwrap_or_default();
+    let value =
+        w.tables.by_date.remove(twin_date.as_slice())?.map(|v| v.value().to_vec()).unwrap_or_default();
     let date = keys::by_date(place.mailbox, place.internal_date, id);
     w.tables.by_date.insert(date.as_slice(), value.as_slice())?;
     w.change(Change::MessageRemoved(place.mailbox, twin));
@@ -118,7 +123,8 @@ pub(crate) fn drop_unheld(w: &mut Writer<'_>, content: ContentId) -> Result<()> 
 
 /// Drops mailboxes that are gone from the server and that no hidden message names any more.
 fn drop_empty_mailboxes(w: &mut Writer<'_>, account: AccountId) -> Result<()> {
-    let gone: Vec<_> = w.mailboxes_of(account)?.into_iter().filter(|(_, m): &(_, MailboxRecord)| m.gone).collect();
+    let gone: Vec<_> =
+        w.mailboxes_of(account)?.into_iter().filter(|(_, m): &(_, MailboxRecord)| m.gone).collect();
     for (id, _) in gone {
         let (from, to) = (keys::pair(u64::from(id.0), 0), keys::pair(u64::from(id.0), u64::MAX));
         let held = w.tables.orphans.range(from.as_slice()..=to.as_slice())?.next().is_some();

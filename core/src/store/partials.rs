@@ -48,7 +48,10 @@ fn drop_where(
     let mut all = Vec::new();
     for entry in w.tables.partials.range(from.as_slice()..to.as_slice())? {
         let (key, value) = entry?;
-        all.push((keys::read_u32(key.value(), 4).unwrap_or(0), record::decode::<PartialBody>(value.value())?));
+        all.push((
+            keys::read_u32(key.value(), 4).unwrap_or(0),
+            record::decode::<PartialBody>(value.value())?,
+        ));
     }
     for (uid, partial) in all {
         if due(w, uid)? {

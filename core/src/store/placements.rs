@@ -64,7 +64,10 @@ impl PageRows {
         mailbox: MailboxId,
         uid: u32,
     ) -> Result<PageRows> {
-        let rows = table.get(keys::placement(mailbox, uid).as_slice())?.map(|v| v.value().to_vec()).unwrap_or_default();
+        let rows = table
+            .get(keys::placement(mailbox, uid).as_slice())?
+            .map(|v| v.value().to_vec())
+            .unwrap_or_default();
         check(&rows)?;
         Ok(PageRows { mailbox, page: uid >> 8, rows, dirty: false })
     }
@@ -131,7 +134,7 @@ impl PageRows {
 }
 
 fn check(rows: &[u8]) -> Result<()> {
-    if rows.len() % WIDTH != 0 {
+    if !rows.len().is_multiple_of(WIDTH) {
         return Err(Error::Corrupt("a page of placements has a broken length".into()));
     }
     Ok(())

@@ -134,7 +134,12 @@ pub(crate) fn blob(tables: &Snapshot, blob: u64, offset: u64, len: u64) -> Resul
 }
 
 /// A page of a mailbox's messages, newest first by INTERNALDATE.
-pub(crate) fn page(tables: &Snapshot, mailbox: MailboxId, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+pub(crate) fn page(
+    tables: &Snapshot,
+    mailbox: MailboxId,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page> {
     let from = keys::mailbox(mailbox);
     let end = keys::after_mailbox(mailbox);
     let upper = match after {
@@ -189,7 +194,9 @@ impl<'a> Rows<'a> {
         if self.page.as_ref().is_none_or(|p| !p.holds(mailbox, uid)) {
             self.page = Some(placements::PageRows::load(&self.tables.placements, mailbox, uid)?);
         }
-        let Some(placement) = self.page.as_ref().and_then(|p| p.get(uid)) else { return Ok(FlagSet::default()) };
+        let Some(placement) = self.page.as_ref().and_then(|p| p.get(uid)) else {
+            return Ok(FlagSet::default());
+        };
         let mut flags = FlagSet::new(placement.flags);
         if placement.keywords != 0 {
             if !self.keyword_sets.contains_key(&placement.keywords) {
@@ -223,7 +230,8 @@ pub(crate) fn message(tables: &Snapshot, id: MessageId) -> Result<Message> {
 pub(crate) fn body(tables: &Snapshot, id: MessageId, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
     let record = message_record(tables, id)?.filter(|m| m.gone_ms.is_none()).ok_or(Error::Gone("message"))?;
     let body = content_record(tables, record.content)?.and_then(|c| c.body);
-    body.map(|b| blobs::read(&tables.blobs, b.blob, offset, len.min(b.len.saturating_sub(offset)))).transpose()
+    body.map(|b| blobs::read(&tables.blobs, b.blob, offset, len.min(b.len.saturating_sub(offset))))
+        .transpose()
 }
 
 /// The change feed after a commit.
@@ -280,7 +288,8 @@ pub(crate) fn text_part(
     let Some(message) = message_record(tables, placement.message)? else { return Ok(None) };
     let Some(bytes) = get(&tables.details, &keys::content(message.content))? else { return Ok(None) };
     let details: Details = record::decode(&bytes)?;
-    let is = |wanted: &'static str| move |p: &&crate::message::Part| p.media_type == wanted && !p.is_attachment();
+    let is =
+        |wanted: &'static str| move |p: &&crate::message::Part| p.media_type == wanted && !p.is_attachment();
     let plain = details.parts.iter().find(is("text/plain"));
     Ok(plain.or_else(|| details.parts.iter().find(is("text/html"))).cloned())
 }

@@ -13,6 +13,8 @@ pub(crate) struct AccountRecord {
     pub(crate) settings: AccountSettings,
     /// Capabilities after signing in, as last seen; empty before the first time.
     pub(crate) capabilities: Vec<String>,
+    /// Capabilities before signing in, on an encrypted connection, as last seen.
+    pub(crate) capabilities_before: Vec<String>,
     pub(crate) server: Option<String>,
     /// Whether a sync has once brought everything that it was asked for.
     pub(crate) synced_once: bool,

@@ -58,7 +58,9 @@ fn check_mailboxes(tables: &Snapshot, report: &mut VerifyReport) -> Result<HashS
             unseen += u64::from(!row.flags.contains(Flags::SEEN));
             match query::message_record(tables, row.message)? {
                 Some(m) if m.mailbox == id && m.uid == row.uid && m.gone_ms.is_none() => size += m.size,
-                _ => report.problem(|| format!("mailbox {id}: UID {} names message {}, which is not there", row.uid, row.message)),
+                _ => report.problem(|| {
+                    format!("mailbox {id}: UID {} names message {}, which is not there", row.uid, row.message)
+                }),
             }
             if !placed.insert(row.message) {
                 report.problem(|| format!("message {} is placed twice", row.message));
@@ -67,14 +69,17 @@ fn check_mailboxes(tables: &Snapshot, report: &mut VerifyReport) -> Result<HashS
         let counted = (rows.len() as u64, unseen, size);
         let kept = (mailbox.total, mailbox.unseen, mailbox.size);
         if counted != kept {
-            report.problem(|| format!("mailbox {id}: (total, unseen, size) are {counted:?}, kept are {kept:?}"));
+            report.problem(|| {
+                format!("mailbox {id}: (total, unseen, size) are {counted:?}, kept are {kept:?}")
+            });
         }
-        let dated = tables
-            .by_date
-            .range(keys::mailbox(id).as_slice()..keys::after_mailbox(id).as_slice())?
-            .count() as u64;
+        let dated =
+            tables.by_date.range(keys::mailbox(id).as_slice()..keys::after_mailbox(id).as_slice())?.count()
+                as u64;
         if dated != counted.0 {
-            report.problem(|| format!("mailbox {id}: {dated} entries in the date index for {} messages", counted.0));
+            report.problem(|| {
+                format!("mailbox {id}: {dated} entries in the date index for {} messages", counted.0)
+            });
         }
     }
     Ok(placed)

@@ -1,7 +1,7 @@
 //! FETCH answers as facts, and message bodies as they stream in.
 
-use crate::connection::Event;
 use crate::error::Result;
+use crate::event::Event;
 use crate::flags::FlagSet;
 use crate::imap::fetch::{FetchAttr, SectionData};
 use crate::imap::parse::{self, SectionHead};
@@ -21,11 +21,20 @@ const LONGEST_PIECE: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) enum Staging {
     /// A whole message, or the rest of one.
-    Body { uid: Option<u32>, body: StagedBody, total: u64, origin: u64 },
+    Body(Box<StagingBody>),
     /// A header, a part; cut where it is longer than anyone reads.
     Piece(Vec<u8>),
     /// Nothing that was asked for.
     Refused,
+}
+
+#[derive(Debug)]
+pub(crate) struct StagingBody {
+    /// Where it stands before the body in the answer.
+    uid: Option<u32>,
+    body: StagedBody,
+    /// Octets of the whole message.
+    total: u64,
 }
 
 /// What one FETCH answer said.
@@ -40,8 +49,7 @@ struct Told<'a> {
     header: Option<Vec<u8>>,
     parts: Option<Vec<message::Part>>,
     piece: Option<(Vec<u8>, Vec<u8>)>,
-    body: Option<(StagedBody, u64)>,
-    nil_body: bool,
+    body: Option<StagedBody>,
 }
 
 impl Driver {
@@ -70,11 +78,11 @@ impl Driver {
         }
         if origin == 0 {
             let body = StagedBody::new(self.store.new_blob(), len);
-            return Staging::Body { uid, body, total: len, origin };
+            return Staging::Body(Box::new(StagingBody { uid, body, total: len }));
         }
         let resumed = self.mailbox_pass.as_mut().and_then(|p| p.take_resumed(uid, origin, len));
         match resumed {
-            Some(body) => Staging::Body { uid, total: body.len() + len, body, origin },
+            Some(body) => Staging::Body(Box::new(StagingBody { uid, total: body.len() + len, body })),
             None => Staging::Refused,
         }
     }
@@ -82,7 +90,8 @@ impl Driver {
     /// Bytes of the literal that began last.
     pub(crate) fn literal_data(&mut self, data: &[u8]) {
         match self.staging.last_mut() {
-            Some(Staging::Body { uid, body, total, .. }) => {
+            Some(Staging::Body(staging)) => {
+                let StagingBody { uid, body, total } = &mut **staging;
                 body.push(data);
                 if body.held() >= FLUSH
                     && let Some(mailbox) = self.selected.mailbox
@@ -113,7 +122,8 @@ impl Driver {
     pub(crate) fn literal_cut(&mut self) {
         let Some(mailbox) = self.selected.mailbox else { return };
         for staged in std::mem::take(&mut self.staging) {
-            let Staging::Body { uid: Some(uid), mut body, total, .. } = staged else { continue };
+            let Staging::Body(staging) = staged else { continue };
+            let StagingBody { uid: Some(uid), mut body, total } = *staging else { continue };
             if body.len() == 0 || body.len() >= total {
                 continue;
             }
@@ -166,14 +176,15 @@ impl Driver {
                 FetchAttr::Section { section, origin, binary: false, data } => {
                     let origin = origin.unwrap_or(0);
                     match data {
-                        SectionData::Nil => told.nil_body |= section.is_empty(),
+                        // No data is not an empty message: what is missing is asked for again.
+                        SectionData::Nil => {}
                         SectionData::Inline(text) => {
                             self.inline_section(&mut told, section, u64::from(origin), &text.bytes());
                         }
                         SectionData::Streamed { index, .. } => {
                             let staged = staged.get_mut(index).and_then(Option::take);
                             match staged {
-                                Some(Staging::Body { body, origin, .. }) => told.body = Some((body, origin)),
+                                Some(Staging::Body(staging)) => told.body = Some(staging.body),
                                 Some(Staging::Piece(bytes)) => self.piece(&mut told, section, bytes),
                                 _ => {}
                             }
@@ -182,7 +193,8 @@ impl Driver {
                 }
                 FetchAttr::Malformed { name } => {
                     let name = String::from_utf8_lossy(&name[..name.len().min(40)]).into_owned();
-                    self.events.push_back(Event::Problem { text: format!("the server's {name} cannot be read") });
+                    self.events
+                        .push_back(Event::Problem { text: format!("the server's {name} cannot be read") });
                 }
                 _ => {}
             }
@@ -194,9 +206,9 @@ impl Driver {
         if !section.is_empty() {
             return self.piece(told, section, bytes.to_vec());
         }
-        if let Staging::Body { mut body, origin, .. } = self.stage_body(told.uid, origin, bytes.len() as u64) {
-            body.push(bytes);
-            told.body = Some((body, origin));
+        if let Staging::Body(mut staging) = self.stage_body(told.uid, origin, bytes.len() as u64) {
+            staging.body.push(bytes);
+            told.body = Some(staging.body);
         }
     }
 
@@ -229,7 +241,7 @@ impl Driver {
                 fact.modseq = told.modseq;
             }
         }
-        let body = told.body.take().and_then(|(body, origin)| self.accept_body(uid, body, origin));
+        let body = told.body.take().and_then(|body| self.accept_body(uid, body));
         let wanted = self.mailbox_pass.as_mut().is_some_and(|p| p.take_meta(uid));
         let s = &mut self.selected;
         if !known {
@@ -268,7 +280,7 @@ impl Driver {
     }
 
     /// A body is taken once, for a message that it was asked for.
-    fn accept_body(&mut self, uid: u32, body: StagedBody, _origin: u64) -> Option<StagedBody> {
+    fn accept_body(&mut self, uid: u32, body: StagedBody) -> Option<StagedBody> {
         let by_pass = self.mailbox_pass.as_mut().is_some_and(|p| p.take_body(uid));
         (by_pass || self.opening.contains_key(&uid)).then_some(body)
     }
@@ -280,6 +292,12 @@ impl Driver {
             return None;
         }
         let encoding: TransferEncoding = part.encoding;
-        Some(message::preview_of_part(bytes, &part.media_type, part.charset.as_deref(), encoding, &self.limits))
+        Some(message::preview_of_part(
+            bytes,
+            &part.media_type,
+            part.charset.as_deref(),
+            encoding,
+            &self.limits,
+        ))
     }
 }

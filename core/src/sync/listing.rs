@@ -2,8 +2,8 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::connection::Event;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::imap::command::{Command, StatusItem};
 use crate::imap::mailbox_name;
 use crate::imap::response::{ListEntry, MailboxStatus, Status};
@@ -212,8 +212,10 @@ impl Driver {
             return self.list_complete(false);
         }
         let asked = self.listing.entries.iter().filter(|e| e.selectable);
-        let missing: Vec<_> =
-            asked.filter(|e| self.listing.numbers(&e.wire_name).is_none()).map(|e| e.wire_name.clone()).collect();
+        let missing: Vec<_> = asked
+            .filter(|e| self.listing.numbers(&e.wire_name).is_none())
+            .map(|e| e.wire_name.clone())
+            .collect();
         // Without mod-sequences a STATUS proves nothing; it is asked only to tell a rename.
         let wanted = if self.capabilities.condstore() { true } else { self.names_changed()? };
         if wanted && !missing.is_empty() && !self.capabilities.list_status() {

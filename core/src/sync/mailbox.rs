@@ -2,160 +2,45 @@
 
 use hashbrown::HashMap;
 
-use crate::connection::{Event, SyncScope};
-use crate::error::{Error, Result};
-use crate::flags::FlagSet;
-use crate::ids::{MailboxId, MessageId, RequestId};
+use crate::error::Result;
+use crate::event::Event;
+use crate::ids::MailboxId;
 use crate::imap::client::login::text_of;
 use crate::imap::command::{ChangedSince, Command, FetchItem, NumberSet, Resync, SearchKey, Section};
 use crate::imap::response::{Status, StatusKind};
-use crate::message::{ContentHasher, Part};
-use crate::model::{BodyPolicy, Role, Window};
+use crate::model::{BodyPolicy, Window};
 use crate::set::UidSet;
-use crate::store::apply::Outcome;
-use crate::store::batch::{Op, PREFIX, PartialBody, Settled, StagedBody, StateFact};
+use crate::store::batch::{Op, Settled, StateFact};
 use crate::store::query;
 use crate::store::records::MailboxRecord;
+use crate::sync::mailbox_pass::MailboxPass;
 use crate::sync::pass::Phase;
 use crate::sync::selected::Selected;
-use crate::sync::{Driver, Next, Purpose, Wish};
+use crate::sync::{Driver, Next, Purpose};
 
 /// How many of the newest messages are shown before anything else.
 const FIRST_LOOK: u32 = 50;
 /// Messages whose beginning one command asks for, and commands in flight.
 const META_AT_ONCE: u64 = 200;
 const META_IN_FLIGHT: usize = 3;
-/// Messages that one command fetches whole, and commands in flight: enough that the server never
-/// waits for us, few enough that a cancelled pass ends soon.
-const BODIES_AT_ONCE: u64 = 100;
-const BODIES_IN_FLIGHT: usize = 4;
-/// Octets of a text part that make a preview.
-const PREVIEW_OCTETS: u32 = 2048;
-/// Messages of one mailbox that get a preview without their body, newest first.
-const PREVIEWS: u64 = 500;
 /// Ranges of known UIDs that are worth naming in QRESYNC.
 const KNOWN_RANGES: usize = 200;
 
 /// The fields of a header that a list and a thread need.
 const FIELDS: &[&str] = &[
-    "DATE", "FROM", "SENDER", "REPLY-TO", "TO", "CC", "BCC", "SUBJECT", "MESSAGE-ID", "IN-REPLY-TO",
-    "REFERENCES", "LIST-ID",
+    "DATE",
+    "FROM",
+    "SENDER",
+    "REPLY-TO",
+    "TO",
+    "CC",
+    "BCC",
+    "SUBJECT",
+    "MESSAGE-ID",
+    "IN-REPLY-TO",
+    "REFERENCES",
+    "LIST-ID",
 ];
-
-/// One mailbox under way.
-#[derive(Debug)]
-pub(crate) struct MailboxPass {
-    pub(crate) mailbox: MailboxId,
-    record: MailboxRecord,
-    resync: Resync,
-    /// The server numbers it anew since the last time.
-    renumbered: bool,
-    healed: bool,
-    /// Entered since the mailbox was opened.
-    pub(crate) entered: UidSet,
-    /// Entered, and their bodies were here already.
-    here_already: UidSet,
-    /// UIDs whose beginning was asked for and has not come.
-    asked_meta: UidSet,
-    /// UIDs whose body was asked for and has not come.
-    pub(crate) asked_bodies: UidSet,
-    meta_queue: UidSet,
-    body_queue: UidSet,
-    /// Bodies that were asked for twice and never came.
-    given_up: UidSet,
-    retried: UidSet,
-    /// New messages are fetched whole at once.
-    direct: bool,
-    previews: HashMap<u32, Part>,
-    preview_queue: Vec<(String, UidSet)>,
-    rests: Vec<(u32, PartialBody)>,
-    resuming: Option<(u32, StagedBody, u64)>,
-    /// Server messages outside the window.
-    outside: UidSet,
-    /// UIDs that a search of the window found.
-    window: Option<UidSet>,
-    /// Flags as stored, to tell news from repetition during a scan.
-    flags: HashMap<u32, FlagSet>,
-    total: u64,
-    done: u64,
-}
-
-impl MailboxPass {
-    fn new(mailbox: MailboxId, record: MailboxRecord) -> MailboxPass {
-        MailboxPass {
-            mailbox,
-            record,
-            resync: Resync::None,
-            renumbered: false,
-            healed: false,
-            entered: UidSet::new(),
-            here_already: UidSet::new(),
-            asked_meta: UidSet::new(),
-            asked_bodies: UidSet::new(),
-            meta_queue: UidSet::new(),
-            body_queue: UidSet::new(),
-            given_up: UidSet::new(),
-            retried: UidSet::new(),
-            direct: false,
-            previews: HashMap::new(),
-            preview_queue: Vec::new(),
-            rests: Vec::new(),
-            resuming: None,
-            outside: UidSet::new(),
-            window: None,
-            flags: HashMap::new(),
-            total: 0,
-            done: 0,
-        }
-    }
-
-    pub(crate) fn committed(&mut self, outcome: &Outcome) {
-        for (mailbox, uid) in &outcome.already_here {
-            if *mailbox == self.mailbox {
-                self.here_already.insert(*uid);
-            }
-        }
-    }
-
-    /// Whether flags are stored as they came.
-    pub(crate) fn has_same_flags(&self, uid: u32, flags: &FlagSet) -> bool {
-        self.flags.get(&uid).is_some_and(|stored| stored == flags)
-    }
-
-    pub(crate) fn take_meta(&mut self, uid: u32) -> bool {
-        let asked = self.asked_meta.contains(uid);
-        self.asked_meta.remove(uid);
-        asked
-    }
-
-    pub(crate) fn take_body(&mut self, uid: u32) -> bool {
-        let asked = self.asked_bodies.contains(uid);
-        if asked {
-            self.asked_bodies.remove(uid);
-            self.done += 1;
-        }
-        asked
-    }
-
-    pub(crate) fn take_preview(&mut self, uid: u32) -> Option<Part> {
-        self.previews.remove(&uid)
-    }
-
-    /// The body that a partial answer of `len` octets from `origin` completes.
-    pub(crate) fn take_resumed(&mut self, uid: Option<u32>, origin: u64, len: u64) -> Option<StagedBody> {
-        let (for_uid, body, total) = self.resuming.take()?;
-        // Another size than before is another message, or a server that cannot be believed.
-        let fits = uid.is_none_or(|u| u == for_uid) && body.len() == origin && origin + len == total;
-        fits.then_some(body)
-    }
-
-    /// Whether a message entered now is news to a person: it came after the mailbox was last seen,
-    /// into a mailbox where mail arrives.
-    pub(crate) fn is_fresh(&self, uid: u32) -> bool {
-        let arrives = matches!(self.record.chosen_role.unwrap_or(self.record.role), None | Some(Role::Inbox));
-        arrives && self.record.complete && !self.renumbered && uid >= self.record.uid_next
-    }
-}
 
 impl Driver {
     pub(super) fn open_mailbox(&mut self, mailbox: MailboxId) -> Result<()> {
@@ -188,7 +73,11 @@ impl Driver {
             // Left out where it would make the line too long: then the server tells of every expunge.
             let short = known.ranges().len() <= KNOWN_RANGES;
             let known = if short { known.clone() } else { UidSet::new() };
-            return Resync::Qresync { uid_validity: record.uid_validity, modseq: record.highest_modseq, known };
+            return Resync::Qresync {
+                uid_validity: record.uid_validity,
+                modseq: record.highest_modseq,
+                known,
+            };
         }
         if self.capabilities.condstore() { Resync::Condstore } else { Resync::None }
     }
@@ -215,7 +104,9 @@ impl Driver {
             self.mailbox_pass = Some(plain);
             self.selected = Selected::new(mailbox, known);
             let resync = Resync::None;
-            return self.out.send(&Command::Select { mailbox: wire_name, read_only: true, resync }, Purpose::Select);
+            return self
+                .out
+                .send(&Command::Select { mailbox: wire_name, read_only: true, resync }, Purpose::Select);
         }
         if !ok {
             let name = pass.record.name.clone();
@@ -322,7 +213,12 @@ impl Driver {
         let audit_due = r.complete
             && r.audited_ms != 0
             && self.now.wall_ms.saturating_sub(r.audited_ms) >= self.settings.audit_interval_ms;
-        if !seen_before || audit_due || s.doubtful || !r.complete || self.settings.window != Window::Everything {
+        if !seen_before
+            || audit_due
+            || s.doubtful
+            || !r.complete
+            || self.settings.window != Window::Everything
+        {
             return self.scan();
         }
         if matches!(pass.resync, Resync::Qresync { .. }) && modseqs {
@@ -442,7 +338,7 @@ impl Driver {
     }
 
     /// What an entry needs besides header or body.
-    fn entry_items(&self) -> Vec<FetchItem> {
+    pub(super) fn entry_items(&self) -> Vec<FetchItem> {
         let mut items =
             vec![FetchItem::Uid, FetchItem::Flags, FetchItem::InternalDate, FetchItem::Rfc822Size];
         if self.capabilities.condstore() && !self.selected.no_modseq && self.selected.highest_modseq != 0 {
@@ -456,7 +352,7 @@ impl Driver {
         items
     }
 
-    fn waiting_for(&self, which: impl Fn(&Purpose) -> bool) -> usize {
+    pub(super) fn waiting_for(&self, which: impl Fn(&Purpose) -> bool) -> usize {
         self.out.waiting().filter(|p| which(p)).count()
     }
 
@@ -472,7 +368,8 @@ impl Driver {
             pass.meta_queue = rest;
             pass.asked_meta = pass.asked_meta.union(&uids);
             let set = NumberSet::Set(uids.clone());
-            let fetch = Command::Fetch { uid: true, set, items: items.clone(), changed_since: None, partial: None };
+            let fetch =
+                Command::Fetch { uid: true, set, items: items.clone(), changed_since: None, partial: None };
             self.out.send(&fetch, Purpose::Meta { uids })?;
             in_flight += 1;
         }
@@ -481,117 +378,6 @@ impl Driver {
 
     fn meta_done(&mut self) -> Result<()> {
         self.flush(Next::Bodies);
-        Ok(())
-    }
-
-    /// Entries are durable: now the bodies that the policy wants and that are not here.
-    pub(super) fn fetch_bodies(&mut self) -> Result<()> {
-        let policy = self.pass.as_ref().map_or(BodyPolicy::None, |p| p.bodies);
-        let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
-        let reading = self.store.read()?;
-        let candidates = match policy {
-            BodyPolicy::None => UidSet::new(),
-            // A mailbox whose bodies were all here the last time lacks only those of new messages.
-            BodyPolicy::All if pass.record.bodies_complete && !pass.renumbered => {
-                pass.entered.difference(&pass.here_already)
-            }
-            BodyPolicy::All => query::uids_without_body(&reading.tables, pass.mailbox)?,
-            BodyPolicy::Newest(n) => {
-                let newest = self.selected.known.split_newest(u64::from(n)).0;
-                query::uids_without_body(&reading.tables, pass.mailbox)?.intersection(&newest)
-            }
-        };
-        let mut partials = query::partials(&reading.tables, pass.mailbox)?;
-        drop(reading);
-        partials.retain(|(uid, p)| p.uid_validity == self.selected.uid_validity && candidates.contains(*uid));
-        let begun: UidSet = partials.iter().map(|(uid, _)| *uid).collect();
-        pass.rests = partials;
-        pass.body_queue = pass.body_queue.union(&candidates.difference(&begun));
-        pass.total = pass.body_queue.len() + pass.rests.len() as u64;
-        pass.done = 0;
-        self.plan_previews(policy)?;
-        if self.ask_bodies()? { Ok(()) } else { self.bodies_done() }
-    }
-
-    fn plan_previews(&mut self, policy: BodyPolicy) -> Result<()> {
-        let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
-        if policy == BodyPolicy::All {
-            return Ok(());
-        }
-        let bare = pass.entered.difference(&pass.here_already).difference(&pass.body_queue);
-        let (newest, _) = bare.split_newest(PREVIEWS);
-        let reading = self.store.read()?;
-        let mut by_part: HashMap<String, UidSet> = HashMap::new();
-        for uid in newest.iter() {
-            let Some(part) = query::text_part(&reading.tables, pass.mailbox, uid)? else { continue };
-            by_part.entry(part.number.clone()).or_default().insert(uid);
-            pass.previews.insert(uid, part);
-        }
-        pass.preview_queue = by_part.into_iter().collect();
-        pass.preview_queue.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(())
-    }
-
-    /// Keeps body commands in flight; returns whether any is.
-    fn ask_bodies(&mut self) -> Result<bool> {
-        let mut whole_items = vec![FetchItem::Uid];
-        let direct = self.mailbox_pass.as_ref().is_some_and(|p| p.direct);
-        if direct {
-            whole_items = self.entry_items();
-        }
-        whole_items.push(FetchItem::Peek { section: Section::Full, partial: None });
-        let mut in_flight = self.waiting_for(is_body);
-        let cancelled = self.pass.as_ref().is_some_and(|p| p.cancelled);
-        let Some(pass) = &mut self.mailbox_pass else { return Ok(false) };
-        while in_flight < BODIES_IN_FLIGHT && !cancelled {
-            if pass.resuming.is_none()
-                && self.out.waiting().all(|p| !matches!(p, Purpose::Rest { .. }))
-                && let Some((uid, partial)) = pass.rests.pop()
-            {
-                match resume(&self.store, partial) {
-                    Ok(body) => pass.resuming = Some((uid, body, partial.total)),
-                    // What is in the store of it cannot be read: from the beginning, then.
-                    Err(_) => {
-                        pass.body_queue.insert(uid);
-                        continue;
-                    }
-                }
-                pass.asked_bodies.insert(uid);
-                let origin = u32::try_from(partial.received).unwrap_or(u32::MAX);
-                let length = u32::try_from(partial.total - partial.received).unwrap_or(u32::MAX);
-                let item = FetchItem::Peek { section: Section::Full, partial: Some((origin, length)) };
-                let items = vec![FetchItem::Uid, item];
-                let set = NumberSet::Set(UidSet::from_range(uid, uid));
-                let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
-                self.out.send(&fetch, Purpose::Rest { uid })?;
-            } else if !pass.body_queue.is_empty() {
-                let (uids, rest) = take_some(&pass.body_queue, BODIES_AT_ONCE);
-                pass.body_queue = rest;
-                pass.asked_bodies = pass.asked_bodies.union(&uids);
-                let set = NumberSet::Set(uids.clone());
-                let items = whole_items.clone();
-                let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
-                self.out.send(&fetch, Purpose::Bodies { uids })?;
-            } else if let Some((number, uids)) = pass.preview_queue.pop() {
-                let numbers = number.split('.').filter_map(|n| n.parse().ok()).collect();
-                let section = Section::Part(numbers);
-                let item = FetchItem::Peek { section, partial: Some((0, PREVIEW_OCTETS)) };
-                for set in crate::imap::encode::split_set(&uids, crate::imap::encode::MAX_SET) {
-                    let set = NumberSet::Set(set);
-                    let items = vec![FetchItem::Uid, item.clone()];
-                    let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
-                    self.out.send(&fetch, Purpose::Previews)?;
-                }
-            } else {
-                break;
-            }
-            in_flight += 1;
-        }
-        Ok(in_flight > 0)
-    }
-
-    fn bodies_done(&mut self) -> Result<()> {
-        self.flush(Next::Settle);
         Ok(())
     }
 
@@ -615,7 +401,11 @@ impl Driver {
                 self.leave_mailbox()
             }
             Purpose::Changed => {
-                if ok && self.selected.adds_up() { self.enter_new() } else { self.scan() }
+                if ok && self.selected.adds_up() {
+                    self.enter_new()
+                } else {
+                    self.scan()
+                }
             }
             Purpose::Meta { uids } => {
                 self.missed(&uids, false);
@@ -635,7 +425,11 @@ impl Driver {
                 if self.ask_bodies()? { Ok(()) } else { self.bodies_done() }
             }
             Purpose::Previews => {
-                if self.ask_bodies()? { Ok(()) } else { self.bodies_done() }
+                if self.ask_bodies()? {
+                    Ok(())
+                } else {
+                    self.bodies_done()
+                }
             }
             _ => Ok(()),
         }
@@ -706,7 +500,7 @@ impl Driver {
         if wrong {
             self.pass_mut()?.troubled = true;
         }
-        self.flush(Next::NextMailbox);
+        self.flush(Next::Onward);
         Ok(())
     }
 
@@ -743,56 +537,10 @@ impl Driver {
         }
         Ok(())
     }
-
-    /// A message that a person wants to read now.
-    pub(super) fn open_message(&mut self, request: RequestId, message: MessageId, retried: bool) -> Result<()> {
-        let reading = self.store.read()?;
-        let Some((mailbox, uid)) = query::place_of(&reading.tables, message)? else {
-            self.events.push_back(Event::Done { request, result: Err(Error::Gone("message")) });
-            return Ok(());
-        };
-        drop(reading);
-        if self.selected.mailbox != Some(mailbox) || !self.selected.open {
-            if retried {
-                let error = Error::Refused("the mailbox cannot be opened".into());
-                self.events.push_back(Event::Done { request, result: Err(error) });
-                return Ok(());
-            }
-            // The mailbox is opened first; a pass over it alone also makes sure of the UID.
-            self.wishes.push_front(Wish::Open { request, message, retried: true });
-            return self.start_pass(request, SyncScope::quiet(mailbox));
-        }
-        self.opening.insert(uid, (request, message));
-        let items = vec![FetchItem::Uid, FetchItem::Peek { section: Section::Full, partial: None }];
-        let set = NumberSet::Set(UidSet::from_range(uid, uid));
-        let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
-        self.out.send(&fetch, Purpose::Opened { request, uid })
-    }
-
-    pub(super) fn opened_answered(
-        &mut self,
-        request: RequestId,
-        uid: u32,
-        ok: bool,
-        status: &Status<'_>,
-    ) -> Result<()> {
-        let Some((_, message)) = self.opening.remove(&uid) else { return Ok(()) };
-        if ok {
-            self.flush(Next::Opened { request, message });
-        } else {
-            let error = Error::Refused(text_of(status, &self.limits));
-            self.events.push_back(Event::Done { request, result: Err(error) });
-        }
-        Ok(())
-    }
-}
-
-fn is_body(purpose: &Purpose) -> bool {
-    matches!(purpose, Purpose::Bodies { .. } | Purpose::Rest { .. } | Purpose::Previews)
 }
 
 /// The newest of a set, as many as fit one command.
-fn take_some(set: &UidSet, most: u64) -> (UidSet, UidSet) {
+pub(super) fn take_some(set: &UidSet, most: u64) -> (UidSet, UidSet) {
     let (mut some, mut rest) = set.split_newest(most);
     // A set of many gaps may be too long a line.
     let parts = crate::imap::encode::split_set(&some, crate::imap::encode::MAX_SET);
@@ -803,25 +551,4 @@ fn take_some(set: &UidSet, most: u64) -> (UidSet, UidSet) {
         some = last.clone();
     }
     (some, rest)
-}
-
-/// A body whose beginning is in the store: hashed again, so that what follows completes it.
-fn resume(store: &crate::store::Store, partial: PartialBody) -> Result<StagedBody> {
-    const STEP: u64 = 1 << 20;
-    let mut hasher = ContentHasher::new();
-    let mut prefix = Vec::new();
-    let mut offset = 0;
-    while offset < partial.received {
-        let step = STEP.min(partial.received - offset);
-        let bytes = query::blob(&store.read()?.tables, partial.blob, offset, step)?;
-        if bytes.len() as u64 != step {
-            return Err(Error::Corrupt("a body that came in part is shorter than it was".into()));
-        }
-        hasher.update(&bytes);
-        if prefix.len() < PREFIX {
-            prefix.extend_from_slice(&bytes[..bytes.len().min(PREFIX - prefix.len())]);
-        }
-        offset += step;
-    }
-    Ok(StagedBody::resumed(partial.blob, partial.received, prefix, hasher))
 }

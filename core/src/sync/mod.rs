@@ -4,9 +4,11 @@
 //! [`Batch`] of facts, and goes on when the batch is durable. Bytes are the business of
 //! [`imap::client`](crate::imap::client), disk is the business of the store.
 
+mod bodies;
 mod fetched;
 mod listing;
 mod mailbox;
+mod mailbox_pass;
 mod pass;
 mod purpose;
 mod roles;
@@ -19,9 +21,8 @@ use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::connection::{ConnectionOptions, Event, SyncScope, SyncSummary};
-use crate::engine::Leases;
 use crate::error::{Error, Result};
+use crate::event::{Event, SyncSummary};
 use crate::ids::{AccountId, MailboxId, MessageId, RequestId};
 use crate::imap::capability::Capabilities;
 use crate::imap::client::login::{Login, LoginEvent};
@@ -30,14 +31,16 @@ use crate::imap::command::Command;
 use crate::imap::response::{Code, Response, Status, StatusKind};
 use crate::limits::Limits;
 use crate::model::AccountSettings;
+use crate::options::{ConnectionOptions, SyncScope};
 use crate::set::UidSet;
+use crate::shared::Leases;
 use crate::store::SharedStore;
 use crate::store::apply::Outcome;
 use crate::store::batch::{AccountFact, Batch, Op};
 use crate::store::records::AccountRecord;
 use crate::sync::fetched::Staging;
 use crate::sync::listing::Listing;
-use crate::sync::mailbox::MailboxPass;
+use crate::sync::mailbox_pass::MailboxPass;
 use crate::sync::pass::Pass;
 pub(crate) use crate::sync::purpose::Purpose;
 use crate::sync::selected::Selected;
@@ -74,7 +77,7 @@ pub(crate) enum Next {
     /// Everything of the open mailbox is here: check, and settle it.
     Settle,
     /// The mailbox is settled: the next one.
-    NextMailbox,
+    Onward,
     /// The pass is done.
     Finish,
     /// A message that a person wanted is here.
@@ -145,6 +148,7 @@ impl Driver {
             mechanism: settings.mechanism.clone(),
             known: known.clone(),
             server: record.server.clone(),
+            known_before: Capabilities::from_stored(&record.capabilities_before),
             compress: settings.compress,
             nonce: *nonce.first_chunk().expect("24 octets are left"),
             limits,
@@ -214,6 +218,7 @@ impl Driver {
                 LoginEvent::Authenticated => self.events.push_back(Event::Authenticated),
             }
         }
+        self.keep_news_before();
         if self.login.is_done() && self.login.is_authenticated() {
             self.learn_capabilities();
         }
@@ -221,12 +226,20 @@ impl Driver {
         Ok(compressed)
     }
 
+    fn keep_news_before(&mut self) {
+        if let Some(before) = self.login.take_news_before() {
+            let fact =
+                AccountFact { capabilities_before: Some(before.words().to_vec()), ..AccountFact::default() };
+            self.batch.push(Op::Account(fact));
+        }
+    }
+
     fn learn_capabilities(&mut self) {
         let now = self.login.capabilities().clone();
         if now.is_empty() || now == self.capabilities {
             return;
         }
-        let fact = AccountFact { capabilities: Some(now.words().to_vec()), server: None };
+        let fact = AccountFact { capabilities: Some(now.words().to_vec()), ..AccountFact::default() };
         self.batch.push(Op::Account(fact));
         self.capabilities = now;
     }
@@ -254,7 +267,9 @@ impl Driver {
         while self.is_free() {
             match self.wishes.pop_front() {
                 Some(Wish::Sync { request, scope }) => self.start_pass(request, scope)?,
-                Some(Wish::Open { request, message, retried }) => self.open_message(request, message, retried)?,
+                Some(Wish::Open { request, message, retried }) => {
+                    self.open_message(request, message, retried)?
+                }
                 Some(Wish::Watch { request, mailbox }) => {
                     self.idle = Idle::Wanted { request, mailbox };
                 }
@@ -309,7 +324,7 @@ impl Driver {
             Next::Plan => self.plan()?,
             Next::Bodies => self.fetch_bodies()?,
             Next::Settle => self.settle()?,
-            Next::NextMailbox => self.next_mailbox()?,
+            Next::Onward => self.next_mailbox()?,
             Next::Finish => self.finish_pass(),
             Next::Opened { request, message } => {
                 self.events.push_back(Event::Opened { request, message });
@@ -349,6 +364,10 @@ impl Driver {
             }
             Response::Data(data) => {
                 self.data(data)?;
+                // News ends IDLE, so that it is looked at.
+                if matches!(self.idle, Idle::Running { .. }) {
+                    self.advance()?;
+                }
                 Ok(false)
             }
         }
@@ -413,8 +432,9 @@ impl Driver {
             return Err(Error::Protocol("an answer to a command that was never sent".into()));
         };
         if let Purpose::Login(step) = purpose {
-            let told = self.login.tagged(step, status, &mut self.out)?;
-            return self.login_told(told);
+            let told = self.login.tagged(step, status, &mut self.out);
+            self.keep_news_before();
+            return self.login_told(told?);
         }
         if !self.login.is_authenticated() {
             // Pipelined behind a login that has not been answered.

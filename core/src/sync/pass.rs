@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use crate::connection::{Event, SyncScope};
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::ids::{MailboxId, RequestId};
 use crate::imap::command::Command;
 use crate::model::{BodyPolicy, MailboxKind, Role};
+use crate::options::SyncScope;
 use crate::store::batch::Op;
 use crate::store::query;
 use crate::store::records::MailboxRecord;
@@ -192,7 +193,8 @@ impl Driver {
         let whole = pass.scope.mailboxes().is_none();
         if whole && pass.first && !pass.troubled {
             let account = self.account;
-            let marked = self.store.write(self.now.wall_ms, |w| crate::store::accounts::mark_synced(w, account));
+            let marked =
+                self.store.write(self.now.wall_ms, |w| crate::store::accounts::mark_synced(w, account));
             if let Err(error) = marked {
                 self.events.push_back(Event::Problem { text: error.to_string() });
             }

@@ -11,7 +11,9 @@ pub(crate) enum Purpose {
     Enable,
     Id,
     /// LIST with everything the server can add to it, or without.
-    List { extended: bool },
+    List {
+        extended: bool,
+    },
     Lsub,
     Status,
     /// SELECT or EXAMINE of the mailbox that is being opened.
@@ -23,17 +25,26 @@ pub(crate) enum Purpose {
     /// The UIDs within a window of days.
     Window,
     /// The beginning of messages that are new here: header fields, structure.
-    Meta { uids: UidSet },
+    Meta {
+        uids: UidSet,
+    },
     /// The newest by sequence number, on the first look.
     Newest,
     /// Whole messages.
-    Bodies { uids: UidSet },
+    Bodies {
+        uids: UidSet,
+    },
     /// The beginning of the text parts.
     Previews,
     /// The rest of one message that was cut.
-    Rest { uid: u32 },
+    Rest {
+        uid: u32,
+    },
     /// One message that a person wants to read.
-    Opened { request: RequestId, uid: u32 },
+    Opened {
+        request: RequestId,
+        uid: u32,
+    },
     Idle,
     Logout,
 }

@@ -26,7 +26,8 @@ pub(crate) fn parts(structure: &BodyStructure<'_>, limits: &Limits) -> Option<Ve
             name: text(part.filename()),
             disposition: if attached { Disposition::Attachment } else { Disposition::Inline },
             content_id: text(part.content_id).map(|id| id.trim_matches(['<', '>']).to_owned()),
-            encoding: lower(part.encoding).map_or(TransferEncoding::default(), |e| TransferEncoding::from_name(&e)),
+            encoding: lower(part.encoding)
+                .map_or(TransferEncoding::default(), |e| TransferEncoding::from_name(&e)),
             size: part.size,
         });
     }

@@ -1,7 +1,7 @@
 //! Data that the server sends, whether it was asked for or not (RFC 9051 §7).
 
-use crate::connection::Event;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::imap::capability::Capabilities;
 use crate::imap::response::{Data, NamePairs};
 use crate::imap::text::SequenceSet;
@@ -68,7 +68,7 @@ impl Driver {
             }
         }
         if !name.is_empty() {
-            self.batch.push(Op::Account(AccountFact { capabilities: None, server: Some(name) }));
+            self.batch.push(Op::Account(AccountFact { server: Some(name), ..AccountFact::default() }));
         }
     }
 

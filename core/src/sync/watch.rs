@@ -1,9 +1,10 @@
 //! Watching a mailbox: IDLE where offered (RFC 2177), looking again by the host's clock elsewhere.
 
-use crate::connection::{Event, SyncScope, SyncSummary};
 use crate::error::{Error, Result};
+use crate::event::{Event, SyncSummary};
 use crate::ids::{MailboxId, RequestId};
 use crate::imap::command::Command;
+use crate::options::SyncScope;
 use crate::sync::{Driver, Purpose, Wish};
 
 /// Servers may end a connection that idles for 30 minutes (RFC 2177 §3).
@@ -16,13 +17,30 @@ const POLL_MS: u64 = 60_000;
 pub(crate) enum Idle {
     Off,
     /// A mailbox is to be watched once nothing else is to be done.
-    Wanted { request: RequestId, mailbox: MailboxId },
+    Wanted {
+        request: RequestId,
+        mailbox: MailboxId,
+    },
     /// IDLE is sent.
-    Running { request: RequestId, mailbox: MailboxId, since_ms: u64, news: bool },
+    Running {
+        request: RequestId,
+        mailbox: MailboxId,
+        since_ms: u64,
+        news: bool,
+    },
     /// DONE is sent; the tagged answer is to come.
-    Ending { request: RequestId, mailbox: MailboxId, news: bool, stop: bool },
+    Ending {
+        request: RequestId,
+        mailbox: MailboxId,
+        news: bool,
+        stop: bool,
+    },
     /// No IDLE here: the mailbox is looked at now and then.
-    Polling { request: RequestId, mailbox: MailboxId, since_ms: u64 },
+    Polling {
+        request: RequestId,
+        mailbox: MailboxId,
+        since_ms: u64,
+    },
 }
 
 impl Idle {

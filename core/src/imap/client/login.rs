@@ -13,7 +13,7 @@ use crate::imap::command::Command;
 use crate::imap::response::{Code, PlainCode, Status, StatusKind};
 use crate::limits::Limits;
 use crate::model::Security;
-use crate::sasl::{self, ChannelBinding, CredentialsKind, Credentials, Exchange, Mechanism};
+use crate::sasl::{self, ChannelBinding, Credentials, CredentialsKind, Exchange, Mechanism};
 
 /// What a login needs to know beforehand.
 #[derive(Debug, Clone)]
@@ -26,6 +26,9 @@ pub struct LoginConfig {
     pub mechanism: Option<String>,
     /// Capabilities seen after signing in the last time, with which the first flight may be planned.
     pub known: Capabilities,
+    /// Capabilities seen before signing in, on an encrypted connection, the last time: they save a
+    /// question behind STARTTLS.
+    pub known_before: Capabilities,
     /// The server's name for itself, as seen the last time.
     pub server: Option<String>,
     /// Whether compression is wanted.
@@ -92,6 +95,10 @@ pub struct Login {
     /// The client's first message, where it waits for the server's empty challenge.
     initial: Option<Vec<u8>>,
     quirks: Quirks,
+    /// The capabilities are the last time's: the server has not told them on this connection.
+    assumed: bool,
+    /// Capabilities before signing in that are to be kept for the next time.
+    news_before: Option<Capabilities>,
     compress_sent: bool,
     compress_answered: bool,
     /// The server told its capabilities after it agreed.
@@ -107,6 +114,8 @@ impl Login {
         quirks.learn(config.server.as_deref().unwrap_or_default());
         Login {
             quirks,
+            assumed: false,
+            news_before: None,
             secured: config.secured,
             config,
             state: State::Greeting,
@@ -153,7 +162,11 @@ impl Login {
     /// # Errors
     /// [`Error::Protocol`] where it is no greeting, [`Error::Disconnected`] for BYE,
     /// [`Error::LoginImpossible`] for PREAUTH on a connection that is not secure yet.
-    pub fn greeting<P: From<LoginStep>>(&mut self, status: &Status<'_>, out: &mut Outbound<P>) -> Result<Told> {
+    pub fn greeting<P: From<LoginStep>>(
+        &mut self,
+        status: &Status<'_>,
+        out: &mut Outbound<P>,
+    ) -> Result<Told> {
         if status.tag.is_some() {
             return Err(Error::Protocol("a tagged response in place of the greeting".into()));
         }
@@ -181,6 +194,10 @@ impl Login {
             self.state = State::StartTlsSent;
             out.send(&Command::StartTls, LoginStep::StartTls.into())?;
             return Ok(Vec::new());
+        }
+        if self.capabilities.is_empty() && self.secured {
+            self.capabilities = self.config.known_before.clone();
+            self.assumed = true;
         }
         if self.capabilities.is_empty() {
             self.state = State::Asked;
@@ -226,7 +243,11 @@ impl Login {
     ///
     /// # Errors
     /// As [`Login::greeting`], and [`Error::LoginImpossible`] where no mechanism fits.
-    pub fn provide<P: From<LoginStep>>(&mut self, credentials: Credentials, out: &mut Outbound<P>) -> Result<Told> {
+    pub fn provide<P: From<LoginStep>>(
+        &mut self,
+        credentials: Credentials,
+        out: &mut Outbound<P>,
+    ) -> Result<Told> {
         self.credentials = Some(credentials);
         if self.state == State::AwaitCredentials { self.authenticate(out) } else { Ok(Vec::new()) }
     }
@@ -284,7 +305,10 @@ impl Login {
             Some(mechanism) if !only_command && !slow_plain => {
                 self.start_exchange(mechanism, &credentials, &offered, out)?;
             }
-            _ if restrict.is_none() && credentials.kind() == CredentialsKind::Password && self.login_command_allowed() => {
+            _ if restrict.is_none()
+                && credentials.kind() == CredentialsKind::Password
+                && self.login_command_allowed() =>
+            {
                 let Credentials::Password { user, password, .. } = &credentials else {
                     return Err(Error::Misuse("credentials changed their kind"));
                 };
@@ -379,11 +403,15 @@ impl Login {
         if let Some(initial) = self.initial.take() {
             out.answer_challenge(&initial);
             let quiet = self.exchange.as_ref().is_some_and(Exchange::can_pipeline_behind);
-            return if quiet && self.quirks.has(Quirk::PipelinesBehindSasl) { self.go_ahead(out) } else { Ok(Vec::new()) };
+            return if quiet && self.quirks.has(Quirk::PipelinesBehindSasl) {
+                self.go_ahead(out)
+            } else {
+                Ok(Vec::new())
+            };
         }
         let exchange = self.exchange.as_mut().ok_or_else(stray)?;
-        let challenge = decode_challenge(text)
-            .ok_or_else(|| Error::Protocol("a challenge that is not base64".into()))?;
+        let challenge =
+            decode_challenge(text).ok_or_else(|| Error::Protocol("a challenge that is not base64".into()))?;
         match exchange.respond(&challenge) {
             Ok(response) => {
                 out.answer_challenge(&response);
@@ -421,7 +449,12 @@ impl Login {
                 "the server refuses STARTTLS: {}",
                 text_of(status, &self.config.limits)
             ))),
-            LoginStep::Ask => self.ask_credentials(out),
+            LoginStep::Ask => {
+                if self.secured && self.capabilities != self.config.known_before {
+                    self.news_before = Some(self.capabilities.clone());
+                }
+                self.ask_credentials(out)
+            }
             LoginStep::Authenticate if ok => {
                 if let Some(exchange) = &mut self.exchange {
                     exchange.verify_success().map_err(sasl_error)?;
@@ -437,6 +470,11 @@ impl Login {
                 }
                 self.after_agreement(out)
             }
+            LoginStep::Authenticate if self.assumed && self.unknown_mechanism(status) => {
+                // What was assumed may be out of date: the next time it is asked.
+                self.news_before = Some(Capabilities::default());
+                Err(Error::LoginImpossible("the server no longer offers what it did; try again".into()))
+            }
             LoginStep::Authenticate => Err(refusal(status, self.exchange.as_ref(), &self.config.limits)),
             LoginStep::AskAgain => self.settled(out),
             LoginStep::Compress => {
@@ -447,6 +485,16 @@ impl Login {
                 Ok(told)
             }
         }
+    }
+
+    /// Capabilities before signing in that are to be kept for the next time, once.
+    pub fn take_news_before(&mut self) -> Option<Capabilities> {
+        self.news_before.take()
+    }
+
+    fn unknown_mechanism(&self, status: &Status<'_>) -> bool {
+        status.kind == StatusKind::Bad
+            || status.kind == StatusKind::No && matches!(status.code, Some(Code::Plain(PlainCode::Cannot)))
     }
 
     fn after_agreement<P: From<LoginStep>>(&mut self, out: &mut Outbound<P>) -> Result<Told> {

@@ -108,9 +108,8 @@ impl<P> Outbound<P> {
     /// from elsewhere holds one.
     pub fn new(seed: u64) -> Outbound<P> {
         const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyz";
-        let prefix = (0..5)
-            .map(|i| char::from(LETTERS[(seed >> (i * 8)) as u8 as usize % LETTERS.len()]))
-            .collect();
+        let prefix =
+            (0..5).map(|i| char::from(LETTERS[(seed >> (i * 8)) as u8 as usize % LETTERS.len()])).collect();
         Outbound {
             prefix,
             next_tag: 0,
