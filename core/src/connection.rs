@@ -1,11 +1,4 @@
 //! One connection's worth of protocol for one account, without the socket.
-//!
-//! The methods come in four kinds. *Getters* are nouns. *`handle_*`* takes in what happened: bytes,
-//! the end of the stream, a timer. *Wishes* ([`Connection::sync`], [`Connection::fetch`], …) say what
-//! is wanted. *`poll_*`* gives out what is to be done. After every call of the first three kinds,
-//! drain [`Connection::poll_transmit`], [`Connection::poll_event`] and (where the host runs commits)
-//! [`Connection::poll_commit`] until each is empty: mutate, then drain. Input given before that is
-//! refused with [`Error::Misuse`].
 
 use std::sync::Arc;
 
@@ -27,7 +20,14 @@ use crate::wire::Piece;
 /// Facts wait at most this long for company before they are committed.
 const BATCH_MS: u64 = 250;
 
-/// One connection. See the [module](self) for the order of calls.
+/// One connection: one account's protocol over one transport.
+///
+/// The methods come in four kinds. *Getters* are nouns. *`handle_*`* takes in what happened: bytes,
+/// the end of the stream, a timer. *Wishes* ([`Connection::sync`], [`Connection::fetch`], …) say what
+/// is wanted. *`poll_*`* gives out what is to be done. After every call of the first three kinds,
+/// drain [`Connection::poll_transmit`], [`Connection::poll_event`] and (where the host runs commits)
+/// [`Connection::poll_commit`] until each is empty: mutate, then drain. Input given before that is
+/// refused with [`Error::Misuse`].
 pub struct Connection {
     shared: Arc<Shared>,
     account: AccountId,

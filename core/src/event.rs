@@ -7,9 +7,9 @@ use crate::ids::{MailboxId, MessageId, RequestId};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Start TLS on the transport now, then call [`Connection::handle_tls_started`].
+    /// Start TLS on the transport now, then call [`Connection::handle_tls_started`](crate::Connection::handle_tls_started).
     StartTls,
-    /// Call [`Connection::provide_credentials`] or [`Connection::decline_credentials`].
+    /// Call [`Connection::provide_credentials`](crate::Connection::provide_credentials) or [`Connection::decline_credentials`](crate::Connection::decline_credentials).
     NeedCredentials {
         /// SASL mechanisms that the server offers, and `LOGIN-COMMAND`.
         mechanisms: Vec<String>,

@@ -76,8 +76,8 @@ pub enum CommitMode {
     /// The connection, within the call that makes one due.
     #[default]
     Inline,
-    /// The host, on a thread of its own: it takes commits from [`Connection::poll_commit`], runs them, and
-    /// hands the results to [`Connection::handle_commit`]. The socket never waits for the disk.
+    /// The host, on a thread of its own: it takes commits from [`Connection::poll_commit`](crate::Connection::poll_commit), runs them, and
+    /// hands the results to [`Connection::handle_commit`](crate::Connection::handle_commit). The socket never waits for the disk.
     Host,
 }
 
