@@ -239,7 +239,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Gone`].
     pub fn message(&self, message: MessageId) -> Result<Message> {
-        query::message(&self.shared.store.read()?.tables, message)
+        query::message(&self.shared.store.read()?.tables, message, &self.shared.limits)
     }
 
     /// Octets of a raw message from `offset`, at most `len`, fewer at the end; `None` where the message is not here.

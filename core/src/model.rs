@@ -194,8 +194,8 @@ pub struct MessageRow {
     pub internal_date: i64,
     /// RFC822.SIZE, or the true size once the message is here.
     pub size: u64,
-    /// Whether the whole message is here.
-    pub has_body: bool,
+    /// SHA-256 of the raw message, where it is here whole.
+    pub sha256: Option<[u8; 32]>,
     /// What the list shows.
     pub summary: Summary,
 }
@@ -207,8 +207,13 @@ pub struct Message {
     pub row: MessageRow,
     /// The rest of the header and the parts.
     pub details: Details,
-    /// SHA-256 of the raw message, where it is here.
-    pub sha256: Option<[u8; 32]>,
+}
+
+impl MessageRow {
+    /// Whether the whole message is here.
+    pub fn has_body(&self) -> bool {
+        self.sha256.is_some()
+    }
 }
 
 /// Where the next page of a list starts. Opaque; good as long as the mailbox is.

@@ -3,7 +3,7 @@
 mod support;
 
 use mailkeep::{BodyPolicy, Error, MessageId, Role, SyncScope, Window};
-use support::mail::find;
+use support::quirks;
 use support::snapshot::assert_in_step_but_bodies;
 use support::{Host, Mail, ModelServer, Tier, mail};
 
@@ -366,29 +366,11 @@ fn a_window_of_days_keeps_those_received_since() {
 fn a_uid_behind_the_body_is_believed() {
     for tier in Tier::ALL {
         let server = server(tier);
-        server.quirk(|command, line| if command == "UID FETCH" { uid_last(line) } else { line });
+        server.quirk(quirks::uid_last);
         let mut host = Host::new(&server);
         host.sync_all();
         host.assert_in_step();
     }
-}
-
-/// `* 1 FETCH (UID 7 … )` with the UID at the end.
-fn uid_last(line: Vec<u8>) -> Vec<u8> {
-    let Some(start) = find(&line, b"(UID ").map(|at| at + 1) else { return line };
-    let Some(len) = line[start + 4..].iter().position(|b| !b.is_ascii_digit()).map(|l| l + 4) else {
-        return line;
-    };
-    if line[start + len] != b' ' {
-        return line;
-    }
-    let uid = line[start..start + len].to_vec();
-    let mut out = line[..start].to_vec();
-    out.extend(&line[start + len + 1..line.len() - 3]);
-    out.push(b' ');
-    out.extend(uid);
-    out.extend(b")\r\n");
-    out
 }
 
 #[test]
@@ -409,4 +391,168 @@ fn a_large_message_streams_in() {
     host.sync_all();
     host.assert_in_step();
     assert!(host.received.len() <= 6, "{:?}", host.received);
+}
+
+/// A first sync, a change by another client and a second sync with a quirk on; the store is in step after each.
+fn stands(tier: Tier, quirk: fn(&str, Vec<u8>) -> Vec<u8>) -> Host {
+    let server = server(tier);
+    server.quirk(quirk);
+    let mut host = Host::new(&server);
+    host.label = format!("{tier:?}, first");
+    host.sync_all();
+    host.assert_in_step();
+    host.drop_connection();
+    server.set_flags("INBOX", 2, &["\\Flagged"]);
+    server.expunge("INBOX", &[4]);
+    server.deliver("INBOX", Mail::new(90).attachment(2_000).build());
+    host.label = format!("{tier:?}, second");
+    host.sync_all();
+    host.assert_in_step();
+    host
+}
+
+#[test]
+fn note_12_no_enabled_line() {
+    for tier in Tier::ALL {
+        stands(tier, |_, line| if line.starts_with(b"* ENABLED") { Vec::new() } else { line });
+    }
+}
+
+#[test]
+fn note_13_sizes_that_lie() {
+    for tier in Tier::ALL {
+        stands(tier, |_, line| quirks::replace(line, "RFC822.SIZE 2", "RFC822.SIZE 92"));
+    }
+}
+
+#[test]
+fn note_15_no_uidnext_on_select() {
+    for tier in Tier::ALL {
+        stands(tier, |_, line| if line.starts_with(b"* OK [UIDNEXT") { Vec::new() } else { line });
+    }
+}
+
+#[test]
+fn note_17_a_mod_sequence_below_zero() {
+    for tier in Tier::ALL {
+        stands(tier, |_, line| match quirks::find(&line, b"MODSEQ (") {
+            Some(_) => quirks::replace(line, "MODSEQ (", "MODSEQ (-"),
+            None => line,
+        });
+    }
+}
+
+#[test]
+fn note_19_a_structure_that_cannot_be_read() {
+    for tier in Tier::ALL {
+        let mut host =
+            stands(tier, |_, line| quirks::replace(line, "BODYSTRUCTURE (", "BODYSTRUCTURE (NIL (("));
+        assert!(!host.take_problems().is_empty());
+    }
+}
+
+#[test]
+fn note_11_unsolicited_lines_in_between() {
+    for tier in Tier::ALL {
+        stands(tier, |command, line| match command {
+            "UID FETCH" | "FETCH" | "EXAMINE" => {
+                let mut out = b"* OK still here\r\n* FLAGS (\\Seen)\r\n* X-NOISE (1 2)\r\n".to_vec();
+                out.extend(line);
+                out
+            }
+            _ => line,
+        });
+    }
+}
+
+#[test]
+fn note_41_every_line_twice() {
+    for tier in Tier::ALL {
+        stands(tier, |command, line| match command {
+            "UID FETCH" | "FETCH" if line.starts_with(b"*") => line.repeat(2),
+            _ => line,
+        });
+    }
+}
+
+#[test]
+fn note_67_a_body_that_is_nil_the_first_time() {
+    for tier in Tier::ALL {
+        let server = server(tier);
+        let mut left = 3;
+        server.quirk(move |_, line| {
+            if left > 0 && quirks::find(&line, b"BODY[] {").is_some() {
+                left -= 1;
+                return quirks::nil_body(line);
+            }
+            line
+        });
+        let mut host = Host::new(&server);
+        host.sync_all();
+        host.assert_in_step();
+    }
+}
+
+#[test]
+fn note_67_a_fetch_that_ends_in_expunge_issued() {
+    for tier in Tier::ALL {
+        let server = server(tier);
+        let far = server.clone();
+        let mut once = true;
+        server.quirk(move |command, line| {
+            if command != "UID FETCH" || line.starts_with(b"*") || !once {
+                return line;
+            }
+            once = false;
+            far.expunge("INBOX", &[3]);
+            quirks::replace(line, "OK fetched", "NO [EXPUNGEISSUED] some are gone")
+        });
+        let mut host = Host::new(&server);
+        host.sync_all();
+        host.sync_all();
+        host.assert_in_step();
+    }
+}
+
+#[test]
+fn note_02_vanished_that_contradicts_exists() {
+    for tier in [Tier::Qresync, Tier::Everything] {
+        let (server, mut host) = synced(tier);
+        host.drop_connection();
+        let before = host.snapshot();
+        server.set_flags("INBOX", 1, &["\\Seen"]);
+        server.quirk(|command, line| match command {
+            "EXAMINE" if line.starts_with(b"* OK [HIGHESTMODSEQ") => {
+                [line, b"* VANISHED (EARLIER) 1:26183\r\n".to_vec()].concat()
+            }
+            _ => line,
+        });
+        host.sync_all();
+        host.assert_in_step();
+        let after = host.snapshot();
+        for message in &before.mailbox("INBOX").messages {
+            assert_eq!(after.mailbox("INBOX").uid(message.uid).id, message.id);
+        }
+        assert_eq!(server.take_body_octets(), 0);
+    }
+}
+
+#[test]
+fn note_19_a_line_that_cannot_be_read_lends_its_body_to_no_other() {
+    for tier in Tier::ALL {
+        let server = ModelServer::new(tier);
+        for n in 1..=3 {
+            server.deliver("INBOX", Mail::new(n).text(&format!("{n} text\r\n").repeat(100)).build());
+        }
+        let mut once = true;
+        server.quirk(move |_, line| {
+            if quirks::find(&line, b"BODY[] {").is_some() && std::mem::take(&mut once) {
+                return [&line[..line.len() - 3], b" ((\r\n".as_slice()].concat();
+            }
+            line
+        });
+        let mut host = Host::new(&server);
+        host.sync_all();
+        host.assert_in_step();
+    }
 }

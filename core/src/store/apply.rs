@@ -2,12 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::flags::{FlagSet, Flags};
-use crate::ids::{ContentId, MailboxId, MessageId};
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
+use crate::message::{Details, Summary, attachment_count};
 use crate::model::Change;
 use crate::store::batch::{Batch, MessageFact, Op, StagedBody};
 use crate::store::placements::Placement;
 use crate::store::record;
 use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MessageRecord};
+use crate::store::tables::get;
 use crate::store::writer::Writer;
 use crate::store::{blobs, expunge, identity, keys, mailboxes, orphans, partials};
 
@@ -34,8 +36,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
         match op {
             Op::Account(fact) => {
                 let key = keys::account(account);
-                let stored =
-                    crate::store::tables::get(&w.tables.accounts, &key)?.ok_or(Error::Gone("account"))?;
+                let stored = get(&w.tables.accounts, &key)?.ok_or(Error::Gone("account"))?;
                 let mut record: AccountRecord = record::decode(&stored)?;
                 if let Some(capabilities) = fact.capabilities {
                     record.capabilities = capabilities;
@@ -131,11 +132,12 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
     let size = fact.body.as_ref().map(StagedBody::len).or(fact.size).unwrap_or(0);
     let found = find_content(w, account, &fact, size)?;
     let known = found.is_some();
+    let body = fact.body.take();
     let (content, provisional) = match found {
         Some(found) => found,
-        None => (new_content(w, account, &fact)?, false),
+        None => (new_content(w, account, &mut fact, body.as_ref())?, false),
     };
-    let reused = orphans::claim(w, account, content)?;
+    let reused = orphans::claim(w, content)?;
     let id = reused.unwrap_or_else(|| {
         w.counters.message += 1;
         MessageId(w.counters.message)
@@ -158,11 +160,21 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
         w.tables.fresh.insert(keys::message(id).as_slice(), [].as_slice())?;
         outcome.fresh.push((fact.mailbox, id));
     }
-    let had_body = known && w.content(content)?.is_some_and(|c| c.body.is_some());
-    if had_body && fact.body.is_none() {
-        outcome.already_here.push((fact.mailbox, fact.uid));
+    match body {
+        Some(body) if known => {
+            attach(w, id, &mut fact, body, outcome)?;
+        }
+        Some(body) => {
+            partials::finished(w, fact.mailbox, fact.uid, body.blob)?;
+            outcome.bodies.push((fact.mailbox, fact.uid, id));
+        }
+        None => {
+            if known && w.content(content)?.is_some_and(|c| c.body.is_some()) {
+                outcome.already_here.push((fact.mailbox, fact.uid));
+            }
+            refine(w, id, &mut fact, outcome)?;
+        }
     }
-    refine(w, id, &mut fact, outcome)?;
     Ok(())
 }
 
@@ -199,7 +211,7 @@ fn put_date(w: &mut Writer<'_>, id: MessageId, record: &MessageRecord) -> Result
 
 fn find_content(
     w: &Writer<'_>,
-    account: crate::ids::AccountId,
+    account: AccountId,
     fact: &MessageFact,
     size: u64,
 ) -> Result<Option<(ContentId, bool)>> {
@@ -218,12 +230,22 @@ fn find_content(
     Ok(None)
 }
 
-fn new_content(w: &mut Writer<'_>, account: crate::ids::AccountId, fact: &MessageFact) -> Result<ContentId> {
+fn new_content(
+    w: &mut Writer<'_>,
+    account: AccountId,
+    fact: &mut MessageFact,
+    body: Option<&StagedBody>,
+) -> Result<ContentId> {
     w.counters.content += 1;
     let id = ContentId(w.counters.content);
-    let reading = fact.reading.clone().unwrap_or_default();
-    let content =
-        ContentRecord { summary: reading.summary, account, email_id: fact.email_id.clone(), body: None };
+    let summary = Summary::default();
+    let mut content = ContentRecord { summary, account, email_id: fact.email_id.clone(), body: None };
+    if let Some(body) = body {
+        write_body(w, id, &mut content, fact, body)?;
+        return Ok(id);
+    }
+    let reading = fact.reading.take().unwrap_or_default();
+    content.summary = reading.summary;
     identity::enter(w, id, &content)?;
     w.put_content(id, &content)?;
     w.tables.details.insert(keys::content(id).as_slice(), record::encode(&reading.details).as_slice())?;
@@ -249,13 +271,12 @@ fn refine(w: &mut Writer<'_>, id: MessageId, fact: &mut MessageFact, outcome: &m
     }
     if let Some(parts) = fact.parts.take() {
         let key = keys::content(message.content);
-        let stored = crate::store::tables::get(&w.tables.details, &key)?;
-        let mut details: crate::message::Details = match stored {
+        let stored = get(&w.tables.details, &key)?;
+        let mut details: Details = match stored {
             Some(bytes) => record::decode(&bytes)?,
-            None => Default::default(),
+            None => Details::default(),
         };
-        let attachments = parts.iter().filter(|p| p.is_attachment()).count();
-        content.summary.attachments = attachments.min(usize::from(u16::MAX)) as u16;
+        content.summary.attachments = attachment_count(&parts);
         content.summary.structured = true;
         details.parts = parts;
         details.parts_complete = true;
@@ -299,11 +320,11 @@ fn attach(
         orphans::drop_unheld(w, message.content)?;
         content.body = None;
         content.email_id = None;
-        write_body(w, own, &mut content, fact, &body, &hash)?;
+        write_body(w, own, &mut content, fact, &body)?;
         message.content = own;
     } else {
         identity::forget(w, message.content, &content)?;
-        write_body(w, message.content, &mut content, fact, &body, &hash)?;
+        write_body(w, message.content, &mut content, fact, &body)?;
     }
     let grown = len.wrapping_sub(message.size);
     if grown != 0 {
@@ -317,18 +338,19 @@ fn attach(
     Ok(true)
 }
 
+/// Writes a body under its content. What was known of the parts beforehand goes: the bytes tell.
 fn write_body(
     w: &mut Writer<'_>,
     id: ContentId,
     content: &mut ContentRecord,
     fact: &mut MessageFact,
     body: &StagedBody,
-    hash: &crate::message::ContentHash,
 ) -> Result<()> {
+    let hash = body.hash.ok_or(Error::Misuse("a batch was applied unprepared"))?;
     if let Some(reading) = fact.reading.take() {
         content.summary = reading.summary;
-        w.tables.details.insert(keys::content(id).as_slice(), record::encode(&reading.details).as_slice())?;
     }
+    w.tables.details.remove(keys::content(id).as_slice())?;
     content.body =
         Some(BodyRecord { blob: body.blob, len: body.len(), sha256: hash.raw, canonical: hash.canonical });
     let mut offset = body.stored;

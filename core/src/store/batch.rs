@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::message::{self, ContentHash, ContentHasher, Part, Reading};
 use crate::model::Role;
 use crate::set::UidSet;
+use crate::store::blobs::LARGEST;
 
 /// Octets of a message that are read for its summary while it arrives; the rest waits until it is opened.
 pub(crate) const PREFIX: usize = 64 << 10;
@@ -179,9 +180,12 @@ impl StagedBody {
         }
     }
 
-    /// Adds bytes as they arrive, in vectors as long as the longest chunk.
+    /// Adds bytes as they arrive, in vectors as long as the longest chunk. They are hashed here, so that
+    /// with commits on a second thread the two share the work.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) {
-        use crate::store::blobs::LARGEST;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
         while !bytes.is_empty() {
             let room = self.data.last().map_or(0, |last| LARGEST - last.len());
             if room == 0 {
@@ -226,9 +230,6 @@ impl StagedBody {
             if self.prefix.is_empty() {
                 self.prefix = data.clone();
             }
-            if let Some(hasher) = &mut self.hasher {
-                hasher.update(&data);
-            }
             let offset = self.stored;
             self.stored += data.len() as u64;
             ops.push(Op::Piece { blob: self.blob, offset, data });
@@ -237,11 +238,7 @@ impl StagedBody {
     }
 
     fn prepare(&mut self, limits: &Limits) -> Reading {
-        let mut hasher = self.hasher.take().unwrap_or_default();
-        for chunk in &self.data {
-            hasher.update(chunk);
-        }
-        self.hash = Some(hasher.finish());
+        self.hash = self.hasher.take().map(ContentHasher::finish);
         let first: &[u8] =
             if self.stored > 0 { &self.prefix } else { self.data.first().map_or(&[], Vec::as_slice) };
         let prefix = &first[..first.len().min(PREFIX)];

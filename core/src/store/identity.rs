@@ -30,37 +30,18 @@ fn short(value: &[u8]) -> [u8; 8] {
     *hash.first_chunk().expect("a SHA-256 has 32 octets")
 }
 
-fn insert(
-    w: &mut Writer<'_>,
-    account: AccountId,
-    kind: Kind,
-    hash: [u8; 8],
-    content: ContentId,
-) -> Result<()> {
-    w.tables
-        .identities
-        .insert(keys::identity(account, kind as u8, hash, content).as_slice(), [].as_slice())?;
-    Ok(())
-}
-
-fn remove(
-    w: &mut Writer<'_>,
-    account: AccountId,
-    kind: Kind,
-    hash: [u8; 8],
-    content: ContentId,
-) -> Result<()> {
-    w.tables.identities.remove(keys::identity(account, kind as u8, hash, content).as_slice())?;
-    Ok(())
-}
-
 /// Contents that may have an identity; each is to be checked.
 fn candidates(w: &Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8]) -> Result<Vec<ContentId>> {
     // A flood of equal Message-IDs must not make every lookup long: past this many none is unique anyway.
     const MOST: usize = 16;
     let from = keys::identity(account, kind as u8, hash, ContentId(0));
     let to = keys::identity(account, kind as u8, hash, ContentId(u64::MAX));
-    let mut found = Vec::new();
+    let mut found: Vec<ContentId> = w
+        .new_identities(from, to)
+        .take(MOST)
+        .filter_map(|key| keys::read_u64(key, 13))
+        .map(ContentId)
+        .collect();
     for entry in w.tables.identities.range(from.as_slice()..=to.as_slice())?.take(MOST) {
         found.extend(keys::read_u64(entry?.0.value(), 13).map(ContentId));
     }
@@ -69,12 +50,15 @@ fn candidates(w: &Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8]) -> 
 
 /// Enters every identity that a content has.
 pub(crate) fn enter(w: &mut Writer<'_>, id: ContentId, content: &ContentRecord) -> Result<()> {
-    each(content, |account, kind, hash| insert(w, account, kind, hash, id))
+    each(content, |account, kind, hash| {
+        w.enter_identity(keys::identity(account, kind as u8, hash, id));
+        Ok(())
+    })
 }
 
 /// Takes every identity of a content out.
 pub(crate) fn forget(w: &mut Writer<'_>, id: ContentId, content: &ContentRecord) -> Result<()> {
-    each(content, |account, kind, hash| remove(w, account, kind, hash, id))
+    each(content, |account, kind, hash| w.forget_identity(&keys::identity(account, kind as u8, hash, id)))
 }
 
 fn each(content: &ContentRecord, mut act: impl FnMut(AccountId, Kind, [u8; 8]) -> Result<()>) -> Result<()> {

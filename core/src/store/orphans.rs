@@ -15,11 +15,7 @@ const GRACE_MS: i64 = 24 * 3_600_000;
 
 /// The id of the one hidden message that has a content, taken back into use; `None` where there is
 /// none or the match is not unique.
-pub(crate) fn claim(
-    w: &mut Writer<'_>,
-    _account: AccountId,
-    content: ContentId,
-) -> Result<Option<MessageId>> {
+pub(crate) fn claim(w: &mut Writer<'_>, content: ContentId) -> Result<Option<MessageId>> {
     let mut only = None;
     for holder in identity::holders(w, content)? {
         let Some(message) = w.message(holder)? else { continue };

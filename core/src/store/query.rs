@@ -8,7 +8,8 @@ use redb::ReadableTable;
 use crate::error::{Error, Result};
 use crate::flags::FlagSet;
 use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
-use crate::message::Details;
+use crate::limits::Limits;
+use crate::message::{self, Details, Part};
 use crate::model::{AccountInfo, Change, Changes, Cursor, MailboxInfo, Message, MessageRow, Page};
 use crate::set::UidSet;
 use crate::store::batch::PartialBody;
@@ -185,9 +186,9 @@ impl<'a> Rows<'a> {
             Some(body) => body.len,
             None => message_record(self.tables, id)?.map_or(0, |m| m.size),
         };
-        let has_body = record.body.is_some();
+        let sha256 = record.body.map(|b| b.sha256);
         let summary = record.summary;
-        Ok(MessageRow { id, mailbox, content, uid, flags, internal_date, size, has_body, summary })
+        Ok(MessageRow { id, mailbox, content, uid, flags, internal_date, size, sha256, summary })
     }
 
     fn flags(&mut self, mailbox: MailboxId, uid: u32) -> Result<FlagSet> {
@@ -212,18 +213,29 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// Octets of a message that are read for its parts when it is opened; those of longer ones are known
+/// as far as they begin within.
+const LONGEST_READ: u64 = 64 << 20;
+
 /// One message.
-pub(crate) fn message(tables: &Snapshot, id: MessageId) -> Result<Message> {
+pub(crate) fn message(tables: &Snapshot, id: MessageId, limits: &Limits) -> Result<Message> {
     let record = message_record(tables, id)?.filter(|m| m.gone_ms.is_none()).ok_or(Error::Gone("message"))?;
     let key = keys::by_date(record.mailbox, record.internal_date, id);
     let value = get(&tables.by_date, &key)?.ok_or(Error::Gone("message"))?;
     let row = Rows::new(tables).row(record.mailbox, &key, &value)?;
-    let details = match get(&tables.details, &keys::content(record.content))? {
-        Some(bytes) => record::decode(&bytes)?,
-        None => Details::default(),
+    let body = content_record(tables, record.content)?.and_then(|c| c.body);
+    let details = match (&body, get(&tables.details, &keys::content(record.content))?) {
+        // The bytes tell best what is in them.
+        (Some(body), _) => {
+            let raw = blobs::read(&tables.blobs, body.blob, 0, body.len.min(LONGEST_READ))?;
+            let whole = raw.len() as u64 == body.len;
+            let read = if whole { message::read_message } else { message::read_prefix };
+            read(&raw, limits).details
+        }
+        (None, Some(bytes)) => record::decode(&bytes)?,
+        (None, None) => Details::default(),
     };
-    let sha256 = content_record(tables, record.content)?.and_then(|c| c.body).map(|b| b.sha256);
-    Ok(Message { row, details, sha256 })
+    Ok(Message { row, details })
 }
 
 /// Bytes of a message's body; `None` where it is not here.
@@ -279,17 +291,12 @@ pub(crate) fn flags(tables: &Snapshot, mailbox: MailboxId) -> Result<HashMap<u32
 }
 
 /// The part that a preview of a message is read from, where its structure is known.
-pub(crate) fn text_part(
-    tables: &Snapshot,
-    mailbox: MailboxId,
-    uid: u32,
-) -> Result<Option<crate::message::Part>> {
+pub(crate) fn text_part(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<Part>> {
     let Some(placement) = placements::get(&tables.placements, mailbox, uid)? else { return Ok(None) };
     let Some(message) = message_record(tables, placement.message)? else { return Ok(None) };
     let Some(bytes) = get(&tables.details, &keys::content(message.content))? else { return Ok(None) };
     let details: Details = record::decode(&bytes)?;
-    let is =
-        |wanted: &'static str| move |p: &&crate::message::Part| p.media_type == wanted && !p.is_attachment();
+    let is = |wanted: &'static str| move |p: &&Part| p.media_type == wanted && !p.is_attachment();
     let plain = details.parts.iter().find(is("text/plain"));
     Ok(plain.or_else(|| details.parts.iter().find(is("text/html"))).cloned())
 }

@@ -1,5 +1,7 @@
 //! One write transaction's view: tables, counters, and what was touched, put back at the end.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashMap;
 use redb::ReadableTable;
 
@@ -17,6 +19,8 @@ use crate::store::tables::{Tables, get};
 
 /// Commits that the change feed keeps.
 const FEED: u64 = 10_000;
+/// A key of the identity index.
+pub(crate) type IdentityKey = [u8; 21];
 pub(crate) const COUNTERS: &[u8] = b"counters";
 
 pub(crate) struct Writer<'t> {
@@ -26,6 +30,8 @@ pub(crate) struct Writer<'t> {
     mailboxes: HashMap<MailboxId, (MailboxRecord, bool)>,
     keyword_sets: HashMap<Vec<String>, u32>,
     page: Option<PageRows>,
+    /// Identities to be entered. Their keys are hashes: written together in order, neighbours share a page.
+    identities: BTreeSet<IdentityKey>,
     changes: Vec<Change>,
     /// Something was written that the records kept open here do not tell.
     dirty: bool,
@@ -44,6 +50,7 @@ impl<'t> Writer<'t> {
             mailboxes: HashMap::new(),
             keyword_sets: HashMap::new(),
             page: None,
+            identities: BTreeSet::new(),
             changes: Vec::new(),
             dirty: false,
         })
@@ -182,10 +189,33 @@ impl<'t> Writer<'t> {
         Ok(id)
     }
 
+    pub(crate) fn enter_identity(&mut self, key: IdentityKey) {
+        self.identities.insert(key);
+    }
+
+    pub(crate) fn forget_identity(&mut self, key: &IdentityKey) -> Result<()> {
+        if !self.identities.remove(key) {
+            self.tables.identities.remove(key.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Identities entered in this transaction, within a range of keys.
+    pub(crate) fn new_identities(
+        &self,
+        from: IdentityKey,
+        to: IdentityKey,
+    ) -> impl Iterator<Item = &IdentityKey> {
+        self.identities.range(from..=to)
+    }
+
     /// Puts everything back that was kept open. Returns the commit's number in the change feed, and whether
     /// anything is to be committed at all.
     pub(crate) fn finish(mut self) -> Result<(u64, bool)> {
         self.store_page()?;
+        for key in std::mem::take(&mut self.identities) {
+            self.tables.identities.insert(key.as_slice(), [].as_slice())?;
+        }
         let mut touched: Vec<_> = self.mailboxes.drain().filter(|(_, (_, dirty))| *dirty).collect();
         touched.sort_by_key(|(id, _)| *id);
         for (id, (record, _)) in touched {

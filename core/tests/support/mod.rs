@@ -5,6 +5,7 @@ pub mod faults;
 pub mod host;
 pub mod mail;
 pub mod model;
+pub mod quirks;
 pub mod script;
 pub mod session;
 pub mod snapshot;

@@ -111,7 +111,7 @@ pub fn snapshot(engine: &Engine, account: AccountId) -> Snapshot {
             let page = engine.messages(info.id, after.as_ref(), 100).expect("a page");
             for row in page.rows {
                 let raw = engine.body(row.id, 0, u64::MAX).expect("a body");
-                assert_eq!(raw.is_some(), row.has_body);
+                assert_eq!(raw.is_some(), row.has_body());
                 messages.push(MessageSnapshot {
                     id: row.id.0,
                     uid: row.uid,
@@ -120,7 +120,7 @@ pub fn snapshot(engine: &Engine, account: AccountId) -> Snapshot {
                     internal_ms: row.internal_date,
                     subject: row.summary.subject.clone(),
                     preview: Some(row.summary.preview.clone()),
-                    sha256: engine.message(row.id).expect("a message").sha256,
+                    sha256: row.sha256,
                     raw,
                 });
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use mailkeep::flags::Flags;
 use mailkeep::message::Address;
-use mailkeep::{Engine, MailboxInfo, MessageRow};
+use mailkeep::{MailboxInfo, MessageRow};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -123,7 +123,7 @@ pub(crate) fn messages(db: &Path, arguments: ListArguments, out: &mut impl Write
         for row in wanted.take(left) {
             left -= 1;
             if arguments.json {
-                json_line(out, &MessageJson::new(&engine, &mailbox, row)?)?;
+                json_line(out, &MessageJson::new(&mailbox, row))?;
             } else {
                 line(out, row, width)?;
             }
@@ -160,13 +160,8 @@ pub(crate) struct MessageJson<'a> {
 }
 
 impl<'a> MessageJson<'a> {
-    pub(crate) fn new(
-        engine: &Engine,
-        mailbox: &'a MailboxInfo,
-        row: &'a MessageRow,
-    ) -> Result<MessageJson<'a>, Failure> {
-        let sha256 = if row.has_body { engine.message(row.id)?.sha256 } else { None };
-        Ok(MessageJson {
+    pub(crate) fn new(mailbox: &'a MailboxInfo, row: &'a MessageRow) -> MessageJson<'a> {
+        MessageJson {
             id: row.id.0,
             mailbox: &mailbox.name,
             mailbox_id: mailbox.id.0,
@@ -182,10 +177,10 @@ impl<'a> MessageJson<'a> {
             subject: &row.summary.subject,
             message_id: row.summary.message_id.as_deref(),
             preview: &row.summary.preview,
-            has_body: row.has_body,
+            has_body: row.has_body(),
             attachments: row.summary.attachments,
-            sha256: sha256.map(|hash| hex(&hash)),
-        })
+            sha256: row.sha256.map(|hash| hex(&hash)),
+        }
     }
 }
 

@@ -106,7 +106,7 @@ impl<'a> Report<'a> {
                 continue;
             }
             if self.screen.json {
-                let message = MessageJson::new(self.engine, mailbox, &message.row)?;
+                let message = MessageJson::new(mailbox, &message.row);
                 self.json(json!({ "event": "new_mail", "message": message }))?;
             } else if told.len() < TOLD {
                 let line = format!(

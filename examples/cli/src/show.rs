@@ -51,11 +51,11 @@ pub(crate) fn run(db: &Path, arguments: Arguments, out: &mut impl Write) -> Resu
         }
         other => other.into(),
     })?;
-    if !message.row.has_body && !arguments.offline {
+    if !message.row.has_body() && !arguments.offline {
         fetch(&engine, &message)?;
     }
     let message = engine.message(id)?;
-    if !message.row.has_body {
+    if !message.row.has_body() {
         return Err(Failure::not_found(format!(
             "message {id} is not here whole; run this without --offline"
         )));
@@ -148,7 +148,7 @@ fn json_message(engine: &Engine, message: &Message, text: &str, out: &mut impl W
             })
         })
         .collect();
-    let mut value = json!(MessageJson::new(engine, &mailbox, &message.row)?);
+    let mut value = json!(MessageJson::new(&mailbox, &message.row));
     value["to"] = json!(list(&details.to));
     value["cc"] = json!(list(&details.cc));
     value["bcc"] = json!(list(&details.bcc));
