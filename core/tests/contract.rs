@@ -410,3 +410,18 @@ fn a_message_that_is_gone_cannot_be_opened() {
     assert!(matches!(host.run_request(request), Err(Error::Gone(_))));
     host.sync_all();
 }
+
+#[test]
+fn note_09_news_before_idle_has_begun_does_not_end_it() {
+    let server = ModelServer::new(Tier::Everything);
+    server.deliver("INBOX", mail(1));
+    let mut host = Host::new(&server);
+    host.sync_all();
+    server.quirk(|_, line| if line == b"+ idling\r\n" { b"* 2 EXISTS\r\n".to_vec() } else { line });
+    let inbox = host.inbox();
+    host.connect().watch(inbox);
+    host.quiesce();
+    assert!(quirks::find(&host.transcript, b"C: DONE").is_none(), "DONE answers a `+` that has not come");
+    host.pass_ms(120_000);
+    assert!(matches!(host.closed(), Some(Some(Error::TimedOut))), "{:?}", host.closed());
+}

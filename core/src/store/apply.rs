@@ -8,7 +8,7 @@ use crate::model::Change;
 use crate::store::batch::{Batch, MessageFact, Op, StagedBody};
 use crate::store::placements::Placement;
 use crate::store::record;
-use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MessageRecord};
+use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MailboxRecord, MessageRecord};
 use crate::store::tables::get;
 use crate::store::writer::Writer;
 use crate::store::{blobs, expunge, identity, keys, mailboxes, orphans, partials};
@@ -128,20 +128,18 @@ fn update(w: &mut Writer<'_>, old: Placement, mut fact: MessageFact, outcome: &m
 
 /// Enters a message that is not here under this UID.
 fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
-    let account = w.mailbox(fact.mailbox)?.account;
+    let MailboxRecord { account, numbering, .. } = *w.mailbox(fact.mailbox)?;
+    let own_id = own_id(numbering, fact.uid);
     let size = fact.body.as_ref().map(StagedBody::len).or(fact.size).unwrap_or(0);
     let found = find_content(w, account, &fact, size)?;
     let known = found.is_some();
     let body = fact.body.take();
     let (content, provisional) = match found {
         Some(found) => found,
-        None => (new_content(w, account, &mut fact, body.as_ref())?, false),
+        None => (new_content(w, account, own_id, &mut fact, body.as_ref())?, false),
     };
     let reused = orphans::claim(w, content)?;
-    let id = reused.unwrap_or_else(|| {
-        w.counters.message += 1;
-        MessageId(w.counters.message)
-    });
+    let id = reused.unwrap_or(own_id);
     let flags = fact.flags.take().unwrap_or_default();
     let record = MessageRecord {
         mailbox: fact.mailbox,
@@ -176,6 +174,22 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
         }
     }
     Ok(())
+}
+
+/// The id of a message that is entered under a UID. Made of what names it on the server, it is the same
+/// however the sync that entered it was cut and resumed; below 2^53 for two million numberings.
+fn own_id(numbering: u32, uid: u32) -> MessageId {
+    MessageId(u64::from(numbering) << 32 | u64::from(uid))
+}
+
+/// An id for a content that comes with a message: the message's, unless another content has it.
+fn content_id(w: &mut Writer<'_>, message: MessageId) -> Result<ContentId> {
+    let id = ContentId(message.0);
+    if w.content(id)?.is_none() {
+        return Ok(id);
+    }
+    w.counters.content += 1;
+    Ok(ContentId(u64::from(w.counters.content)))
 }
 
 /// Writes a message's record and everything that finds it.
@@ -233,11 +247,11 @@ fn find_content(
 fn new_content(
     w: &mut Writer<'_>,
     account: AccountId,
+    message: MessageId,
     fact: &mut MessageFact,
     body: Option<&StagedBody>,
 ) -> Result<ContentId> {
-    w.counters.content += 1;
-    let id = ContentId(w.counters.content);
+    let id = content_id(w, message)?;
     let summary = Summary::default();
     let mut content = ContentRecord { summary, account, email_id: fact.email_id.clone(), body: None };
     if let Some(body) = body {
@@ -313,8 +327,7 @@ fn attach(
     } else if content.body.is_some() {
         // The weak match was wrong, or the server changed a message that cannot change: the
         // message gets a content of its own, and the other keeps what it has.
-        w.counters.content += 1;
-        let own = ContentId(w.counters.content);
+        let own = content_id(w, id)?;
         w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
         w.tables.holders.insert(keys::pair(own.0, id.0).as_slice(), [].as_slice())?;
         orphans::drop_unheld(w, message.content)?;

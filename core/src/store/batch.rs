@@ -158,7 +158,7 @@ pub(crate) struct StagedBody {
     pub(crate) stored: u64,
     /// The octets after those.
     pub(crate) data: Vec<Vec<u8>>,
-    /// The beginning of the message, where it is not in `data`.
+    /// The beginning of the message, as far as it is not in `data`.
     prefix: Vec<u8>,
     hasher: Option<ContentHasher>,
     /// Octets announced, for sizing: never more than a chunk is set aside for them.
@@ -227,9 +227,7 @@ impl StagedBody {
     fn take_chunks(&mut self, count: usize) -> Vec<Op> {
         let mut ops = Vec::with_capacity(count);
         for data in self.data.drain(..count) {
-            if self.prefix.is_empty() {
-                self.prefix = data.clone();
-            }
+            extend_prefix(&mut self.prefix, &data);
             let offset = self.stored;
             self.stored += data.len() as u64;
             ops.push(Op::Piece { blob: self.blob, offset, data });
@@ -239,15 +237,27 @@ impl StagedBody {
 
     fn prepare(&mut self, limits: &Limits) -> Reading {
         self.hash = self.hasher.take().map(ContentHasher::finish);
-        let first: &[u8] =
-            if self.stored > 0 { &self.prefix } else { self.data.first().map_or(&[], Vec::as_slice) };
-        let prefix = &first[..first.len().min(PREFIX)];
+        if self.stored > 0 {
+            for chunk in &self.data {
+                extend_prefix(&mut self.prefix, chunk);
+            }
+        }
+        let prefix: &[u8] = match self.data.first() {
+            Some(first) if self.stored == 0 => first,
+            _ => &self.prefix,
+        };
         if prefix.len() as u64 == self.len() {
             message::read_message(prefix, limits)
         } else {
             message::read_prefix(prefix, limits)
         }
     }
+}
+
+/// Adds what of `data` still belongs to the beginning of a message.
+fn extend_prefix(prefix: &mut Vec<u8>, data: &[u8]) {
+    let room = PREFIX.saturating_sub(prefix.len());
+    prefix.extend_from_slice(&data[..data.len().min(room)]);
 }
 
 impl Batch {

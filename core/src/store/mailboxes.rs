@@ -105,8 +105,10 @@ pub(crate) fn set_state(w: &mut Writer<'_>, id: MailboxId, state: StateFact) -> 
 
 /// The numbers of a mailbox that was numbered anew.
 pub(crate) fn renumbered(w: &mut Writer<'_>, id: MailboxId, uid_validity: u32) -> Result<()> {
+    let numbering = w.new_numbering();
     let record = w.mailbox(id)?;
     record.uid_validity = uid_validity;
+    record.numbering = numbering;
     record.uid_next = 0;
     record.highest_modseq = 0;
     record.complete = false;

@@ -261,20 +261,46 @@ fn open_database(storage: &dyn Storage, options: StoreOptions, seed: u64) -> Res
     Ok(Opened { database, _claim: claim })
 }
 
-/// A file with something else in it is not touched.
+/// A file with something else in it is not touched. One whose making was interrupted is made anew.
 fn refuse_foreign(file: &dyn StorageFile) -> Result<()> {
-    const MAGIC: &[u8] = b"redb";
     let len = file.len().map_err(Error::Storage)?;
     if len == 0 {
         return Ok(());
     }
-    let mut start = [0; 4];
+    let mut start = [0; MAGIC.len()];
     let readable = len >= 4096 && file.read(0, &mut start).is_ok();
     if readable && start == MAGIC {
-        Ok(())
-    } else {
-        Err(Error::NotADatabase("it holds something else".into()))
+        return Ok(());
     }
+    if readable && is_unfinished(file, start, len).map_err(Error::Storage)? {
+        return file.set_len(0).map_err(Error::Storage);
+    }
+    Err(Error::NotADatabase("it holds something else".into()))
+}
+
+/// What a redb file begins with. It is written last, when the file is made.
+const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
+
+/// Whether a file is what an interrupted making leaves: a header that has not got its magic number, and zeros.
+fn is_unfinished(file: &dyn StorageFile, start: [u8; MAGIC.len()], len: u64) -> io::Result<bool> {
+    /// The header's length, and more than a new file is long.
+    const HEADER: u64 = 320;
+    const MOST: u64 = 64 << 20;
+    let begun = start.iter().zip(MAGIC).take_while(|(is, wanted)| **is == *wanted).count();
+    if len > MOST || start[begun..].iter().any(|b| *b != 0) {
+        return Ok(false);
+    }
+    let mut buffer = vec![0; 1 << 16];
+    let mut offset = HEADER;
+    while offset < len {
+        let piece = (len - offset).min(buffer.len() as u64) as usize;
+        file.read(offset, &mut buffer[..piece])?;
+        if buffer[..piece].iter().any(|b| *b != 0) {
+            return Ok(false);
+        }
+        offset += piece as u64;
+    }
+    Ok(true)
 }
 
 fn prepare_schema(database: &Database, options: StoreOptions, seed: u64) -> Result<()> {

@@ -290,15 +290,20 @@ pub(crate) fn flags(tables: &Snapshot, mailbox: MailboxId) -> Result<HashMap<u32
     Ok(all)
 }
 
-/// The part that a preview of a message is read from, where its structure is known.
-pub(crate) fn text_part(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<Part>> {
+/// The part to read a preview from, of a message that has none yet and whose structure is known.
+pub(crate) fn preview_part(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<Part>> {
     let Some(placement) = placements::get(&tables.placements, mailbox, uid)? else { return Ok(None) };
     let Some(message) = message_record(tables, placement.message)? else { return Ok(None) };
+    let content = content_record(tables, message.content)?;
+    if content.is_none_or(|c| c.body.is_some() || !c.summary.preview.is_empty()) {
+        return Ok(None);
+    }
     let Some(bytes) = get(&tables.details, &keys::content(message.content))? else { return Ok(None) };
     let details: Details = record::decode(&bytes)?;
     let is = |wanted: &'static str| move |p: &&Part| p.media_type == wanted && !p.is_attachment();
     let plain = details.parts.iter().find(is("text/plain"));
-    Ok(plain.or_else(|| details.parts.iter().find(is("text/html"))).cloned())
+    let text = plain.or_else(|| details.parts.iter().find(is("text/html")));
+    Ok(text.filter(|part| part.size > 0).cloned())
 }
 
 /// Where a message stands on the server.

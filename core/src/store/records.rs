@@ -38,6 +38,8 @@ pub(crate) struct MailboxRecord {
     /// No longer on the server; kept while messages of it may still be recognised elsewhere.
     pub(crate) gone: bool,
     pub(crate) uid_validity: u32,
+    /// Names this mailbox under this UIDVALIDITY, in all the store and for ever: ids are made of it.
+    pub(crate) numbering: u32,
     pub(crate) uid_next: u32,
     pub(crate) highest_modseq: u64,
     /// Placements: messages that the server is known to hold.
@@ -67,6 +69,7 @@ impl MailboxRecord {
             mailbox_id: None,
             gone: false,
             uid_validity: 0,
+            numbering: 0,
             uid_next: 0,
             highest_modseq: 0,
             total: 0,
@@ -116,8 +119,9 @@ pub(crate) struct BodyRecord {
 pub(crate) struct Counters {
     pub(crate) account: u32,
     pub(crate) mailbox: u32,
-    pub(crate) message: u64,
-    pub(crate) content: u64,
+    pub(crate) numbering: u32,
+    /// Of contents that need an id apart from their message's.
+    pub(crate) content: u32,
     pub(crate) keywords: u32,
     /// Number of the last commit that changed something a screen shows.
     pub(crate) commit: u64,

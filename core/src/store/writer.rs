@@ -79,7 +79,14 @@ impl<'t> Writer<'t> {
         Ok(record)
     }
 
-    pub(crate) fn insert_mailbox(&mut self, record: MailboxRecord) -> MailboxId {
+    /// A number for a mailbox under a new UIDVALIDITY.
+    pub(crate) fn new_numbering(&mut self) -> u32 {
+        self.counters.numbering += 1;
+        self.counters.numbering
+    }
+
+    pub(crate) fn insert_mailbox(&mut self, mut record: MailboxRecord) -> MailboxId {
+        record.numbering = self.new_numbering();
         self.counters.mailbox += 1;
         let id = MailboxId(self.counters.mailbox);
         self.dirty = true;

@@ -62,12 +62,13 @@ impl Driver {
         if policy == BodyPolicy::All {
             return Ok(());
         }
-        let bare = pass.entered.difference(&pass.here_already).difference(&pass.body_queue);
-        let (newest, _) = bare.split_newest(PREVIEWS);
+        // Asked of the store and not of this pass: an earlier look, or one that was cut, may have entered them.
+        let (newest, _) = self.selected.known.split_newest(PREVIEWS);
+        let newest = newest.difference(&pass.body_queue);
         let reading = self.store.read()?;
         let mut by_part: HashMap<String, UidSet> = HashMap::new();
         for uid in newest.iter() {
-            let Some(part) = query::text_part(&reading.tables, pass.mailbox, uid)? else { continue };
+            let Some(part) = query::preview_part(&reading.tables, pass.mailbox, uid)? else { continue };
             by_part.entry(part.number.clone()).or_default().insert(uid);
             pass.previews.insert(uid, part);
         }

@@ -55,6 +55,10 @@ struct Told<'a> {
 impl Driver {
     /// A literal begins that is handed on while it arrives. `head` is the response so far.
     pub(crate) fn literal_start(&mut self, head: &[u8], streamed: &[StreamedLiteral], len: u64) {
+        if streamed.is_empty() {
+            // The first of its response: what an answer that nobody took left is dropped.
+            self.staging.clear();
+        }
         let staged = match parse::section_head(head, streamed) {
             Ok(SectionHead { binary: false, section: b"", uid, origin, .. }) => {
                 self.stage_body(uid, u64::from(origin.unwrap_or(0)), len)
@@ -242,11 +246,12 @@ impl Driver {
             }
         }
         let body = told.body.take().and_then(|body| self.accept_body(uid, body));
-        let wanted = self.mailbox_pass.as_mut().is_some_and(|p| p.take_meta(uid));
+        // An answer without what was asked for leaves it to be asked again.
+        let described = told.header.is_some() || told.parts.is_some();
+        let wanted = described && self.mailbox_pass.as_mut().is_some_and(|p| p.take_meta(uid));
         let s = &mut self.selected;
         if !known {
-            let whole = wanted && (told.header.is_some() || told.parts.is_some()) || body.is_some();
-            if !whole {
+            if !wanted && body.is_none() {
                 s.unknown.insert(uid);
                 return Ok(());
             }

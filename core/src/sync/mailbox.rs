@@ -51,9 +51,14 @@ impl Driver {
             return self.next_mailbox();
         }
         let wire_name = record.wire_name.clone();
-        let again = self.selected.mailbox == Some(mailbox) && self.selected.open && !self.selected.doubtful;
+        // An empty mailbox gives nothing to fetch, so that only opening it again tells what is new there.
+        let again = self.selected.mailbox == Some(mailbox)
+            && self.selected.open
+            && !self.selected.doubtful
+            && self.selected.exists > 0;
         let mut pass = MailboxPass::new(mailbox, record);
         if again {
+            pass.again = true;
             pass.record.uid_validity = self.selected.uid_validity;
             self.mailbox_pass = Some(pass);
             self.selected.known = self.known_uids(mailbox)?;
@@ -228,7 +233,8 @@ impl Driver {
         if !modseqs || r.highest_modseq == 0 {
             return self.scan();
         }
-        if s.highest_modseq == r.highest_modseq && s.adds_up() {
+        // A mailbox that stayed open has told only what the server thought fit to tell: it is asked.
+        if s.highest_modseq == r.highest_modseq && s.adds_up() && !pass.again {
             return self.enter_new();
         }
         let fetch = Command::Fetch {
@@ -308,6 +314,11 @@ impl Driver {
         }
         self.selected.vanished = UidSet::new();
         let new = self.selected.unknown.clone();
+        if pass.record.bodies_complete && !new.is_empty() {
+            // Said before they are entered: a pass that is cut must not leave them without bodies for good.
+            let state = StateFact { bodies_complete: Some(false), ..StateFact::default() };
+            self.batch.push(Op::State { mailbox: pass.mailbox, state });
+        }
         let first = self.pass.as_ref().is_some_and(|p| p.first);
         let all = self.pass.as_ref().is_some_and(|p| p.bodies == BodyPolicy::All);
         let server_ids = self.capabilities.has("OBJECTID") || self.capabilities.has("X-GM-EXT-1");
@@ -359,13 +370,18 @@ impl Driver {
     /// Keeps commands in flight; returns whether any is.
     fn ask_meta(&mut self) -> Result<bool> {
         let items = self.meta_items();
+        // A structure that breaks its line hides the whole answer: the second time it is not asked for.
+        let plain: Vec<FetchItem> =
+            items.iter().filter(|i| !matches!(i, FetchItem::BodyStructure)).cloned().collect();
         let is_meta = |p: &Purpose| matches!(p, Purpose::Meta { .. });
         let cancelled = self.pass.as_ref().is_some_and(|p| p.cancelled);
         let Some(pass) = &mut self.mailbox_pass else { return Ok(false) };
         let mut in_flight = self.out.waiting().filter(|p| is_meta(p)).count();
         while in_flight < META_IN_FLIGHT && !pass.meta_queue.is_empty() && !cancelled {
-            let (uids, rest) = take_some(&pass.meta_queue, META_AT_ONCE);
-            pass.meta_queue = rest;
+            let again = pass.meta_queue.intersection(&pass.retried);
+            let (from, items) = if again.is_empty() { (&pass.meta_queue, &items) } else { (&again, &plain) };
+            let (uids, _) = take_some(from, META_AT_ONCE);
+            pass.meta_queue = pass.meta_queue.difference(&uids);
             pass.asked_meta = pass.asked_meta.union(&uids);
             let set = NumberSet::Set(uids.clone());
             let fetch =

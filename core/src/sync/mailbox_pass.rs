@@ -20,6 +20,8 @@ pub(crate) struct MailboxPass {
     pub(crate) resync: Resync,
     /// The server numbers it anew since the last time.
     pub(crate) renumbered: bool,
+    /// It was open already.
+    pub(crate) again: bool,
     pub(crate) healed: bool,
     /// Entered since the mailbox was opened.
     pub(crate) entered: UidSet,
@@ -57,6 +59,7 @@ impl MailboxPass {
             record,
             resync: Resync::None,
             renumbered: false,
+            again: false,
             healed: false,
             entered: UidSet::new(),
             here_already: UidSet::new(),

@@ -198,7 +198,7 @@ impl Driver {
 
     /// Whether an answer is waited for.
     pub(crate) fn is_waiting(&self) -> bool {
-        let idling = matches!(self.idle, Idle::Running { .. });
+        let idling = matches!(self.idle, Idle::Running { begun: true, .. });
         self.login.awaits_greeting() || self.out.depth() > usize::from(idling)
     }
 
@@ -258,8 +258,8 @@ impl Driver {
         if !self.ready {
             return Ok(());
         }
-        if let Idle::Running { news, .. } = self.idle {
-            if news || !self.wishes.is_empty() {
+        if let Idle::Running { news, begun, .. } = self.idle {
+            if begun && (news || !self.wishes.is_empty()) {
                 self.end_idle(false);
             }
             return Ok(());
@@ -381,8 +381,12 @@ impl Driver {
             let told = self.login.continuation(text, &mut self.out)?;
             return self.login_told(told).map(|_| ());
         }
-        match self.idle {
-            Idle::Running { .. } | Idle::Ending { .. } => Ok(()),
+        match &mut self.idle {
+            Idle::Running { begun, .. } => {
+                *begun = true;
+                self.advance()
+            }
+            Idle::Ending { .. } => Ok(()),
             _ => Err(Error::Protocol("a continuation request that nothing waits for".into())),
         }
     }

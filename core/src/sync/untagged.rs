@@ -78,6 +78,8 @@ impl Driver {
         if fatal || !self.login.is_authenticated() {
             return Err(Error::Protocol(why.to_owned()));
         }
+        // What came in its literals is nobody's: the next answer must not take it for its own.
+        self.staging.clear();
         self.selected.doubtful = true;
         self.events.push_back(Event::Problem { text: format!("a response could not be read: {why}") });
         Ok(())

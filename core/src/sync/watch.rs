@@ -21,12 +21,13 @@ pub(crate) enum Idle {
         request: RequestId,
         mailbox: MailboxId,
     },
-    /// IDLE is sent.
+    /// IDLE is sent, and has begun once the server's `+` came: news may precede it, DONE must not.
     Running {
         request: RequestId,
         mailbox: MailboxId,
         since_ms: u64,
         news: bool,
+        begun: bool,
     },
     /// DONE is sent; the tagged answer is to come.
     Ending {
@@ -99,7 +100,7 @@ impl Driver {
         }
         let since_ms = self.now.mono_ms;
         if self.capabilities.has("IDLE") {
-            self.idle = Idle::Running { request, mailbox, since_ms, news: false };
+            self.idle = Idle::Running { request, mailbox, since_ms, news: false, begun: false };
             return self.out.send(&Command::Idle, Purpose::Idle);
         }
         self.idle = Idle::Polling { request, mailbox, since_ms };
