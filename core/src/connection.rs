@@ -19,6 +19,8 @@ use crate::wire::Piece;
 
 /// Facts wait at most this long for company before they are committed.
 const BATCH_MS: u64 = 250;
+/// Octets of a literal that count as progress: a server that sends one a minute makes none.
+const WORTHWHILE: usize = 512;
 
 /// One connection: one account's protocol over one transport.
 ///
@@ -44,6 +46,10 @@ pub struct Connection {
     turn: bool,
     closed: bool,
     now: Now,
+    /// Something was wished since the host last told the time.
+    clock_stale: bool,
+    /// Octets of a literal since the last that counted as progress.
+    trickle: usize,
     next_request: u32,
 }
 
@@ -68,6 +74,8 @@ impl Connection {
             turn: true,
             closed: false,
             now: Now::default(),
+            clock_stale: true,
+            trickle: 0,
             next_request: 0,
         }
     }
@@ -123,8 +131,7 @@ impl Connection {
             }
             let full = self.outstanding && self.driver.batch.weight() >= self.shared.batch_bytes;
             if full || begin - rest.len() >= self.limit.bytes || responses >= self.limit.responses {
-                let left = !rest.is_empty() || self.inbound.holds_inflated();
-                return Ok(left);
+                return Ok(!rest.is_empty() || self.inbound.has_more(rest));
             }
             let Connection { inbound, driver, .. } = self;
             let Some(piece) = inbound.next(rest)? else {
@@ -133,7 +140,15 @@ impl Connection {
                 }
                 continue;
             };
-            self.last_progress = Some(self.now.mono_ms);
+            let length = match piece {
+                Piece::LiteralData(data) => data.len(),
+                _ => WORTHWHILE,
+            };
+            self.trickle += length;
+            if self.trickle >= WORTHWHILE {
+                self.trickle = 0;
+                self.last_progress = Some(self.now.mono_ms);
+            }
             let mut compressed = false;
             match piece {
                 Piece::LiteralStart { head, streamed, len } => driver.literal_start(head, streamed, len),
@@ -153,6 +168,10 @@ impl Connection {
             self.commit_if_due(false)?;
         }
         self.note_batch();
+        if self.batch_since.is_some_and(|at| self.now.mono_ms >= at + BATCH_MS) {
+            self.commit_if_due(true)?;
+            self.note_batch();
+        }
         Ok(false)
     }
 
@@ -187,6 +206,7 @@ impl Connection {
             Ok(()) if due(self.driver.idle_deadline()) => self.driver.idle_timeout(),
             other => other,
         };
+        let outcome = outcome.and_then(|()| self.commit_if_due(false));
         if let Err(error) = outcome {
             self.end(error);
         }
@@ -214,6 +234,10 @@ impl Connection {
     /// # Errors
     /// [`Error::LoginImpossible`] where the connection is not secure and the account does not allow that.
     pub fn provide_credentials(&mut self, credentials: Credentials) -> Result<()> {
+        if self.closed {
+            return Err(Error::Misuse("the connection is closed"));
+        }
+        self.clock_stale = true;
         let Driver { login, out, .. } = &mut self.driver;
         let told = login.provide(credentials, out);
         self.tell_login(told);
@@ -249,6 +273,7 @@ impl Connection {
 
     /// Watch no longer.
     pub fn stop_watching(&mut self) {
+        self.clock_stale = true;
         let outcome = self.driver.stop_watching(None);
         self.settle(outcome);
     }
@@ -260,6 +285,7 @@ impl Connection {
 
     /// Takes a request back, at the next point where nothing is lost by it.
     pub fn cancel(&mut self, request: RequestId) {
+        self.clock_stale = true;
         let outcome = self.driver.cancel(request);
         self.settle(outcome);
     }
@@ -272,6 +298,7 @@ impl Connection {
             self.driver.events.push_back(Event::Done { request, result });
             return request;
         }
+        self.clock_stale = true;
         self.driver.wishes.push_back(wish(request));
         let outcome = self.driver.advance();
         self.settle(outcome);
@@ -289,7 +316,8 @@ impl Connection {
         let bytes = self.driver.out.take()?;
         self.driver.meter.sent += bytes.len() as u64;
         self.turn = true;
-        self.last_progress = Some(self.now.mono_ms);
+        // What was sent because of a wish was sent at a time that the host has not told yet.
+        self.last_progress = (!self.clock_stale).then_some(self.now.mono_ms);
         Some(bytes)
     }
 
@@ -322,6 +350,7 @@ impl Connection {
     /// [`Error::Misuse`] where none was under way.
     pub fn handle_commit(&mut self, now: Now, done: CommitDone) -> Result<()> {
         self.set_now(now);
+        self.driver.commit_under_way = false;
         if !std::mem::take(&mut self.outstanding) {
             return Err(Error::Misuse("no commit was under way"));
         }
@@ -352,13 +381,14 @@ impl Connection {
 
     fn set_now(&mut self, now: Now) {
         self.now = now;
+        self.clock_stale = false;
         self.driver.set_now(now);
         self.last_progress.get_or_insert(now.mono_ms);
     }
 
     fn silence_deadline(&self) -> Option<u64> {
         let waiting = self.driver.is_waiting();
-        self.last_progress.filter(|_| waiting).map(|at| at + self.options.timeout_ms)
+        self.last_progress.filter(|_| waiting).map(|at| at.saturating_add(self.options.timeout_ms))
     }
 
     fn note_batch(&mut self) {
@@ -392,6 +422,7 @@ impl Connection {
                 CommitMode::Host => {
                     self.ready = Some(commit);
                     self.outstanding = true;
+                    self.driver.commit_under_way = true;
                 }
             }
         }
@@ -411,6 +442,10 @@ impl Connection {
         self.driver.committed(&outcome);
         match done.next {
             Some(next) if !self.closed => self.driver.go_on(next),
+            Some(Next::Opened { request, message }) => {
+                self.driver.opened(request, message);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -9,6 +9,7 @@ pub struct SyncScope {
     mailboxes: Option<Vec<MailboxId>>,
     bodies: Option<BodyPolicy>,
     quiet: bool,
+    only_opens: bool,
 }
 
 impl SyncScope {
@@ -31,7 +32,16 @@ impl SyncScope {
 
     /// One mailbox, on the way to something else: no event says that it is done.
     pub(crate) fn quiet(mailbox: MailboxId) -> SyncScope {
-        SyncScope { mailboxes: Some(vec![mailbox]), bodies: None, quiet: true }
+        SyncScope { mailboxes: Some(vec![mailbox]), quiet: true, ..SyncScope::default() }
+    }
+
+    /// One mailbox, opened and no more than that.
+    pub(crate) fn opening(mailbox: MailboxId) -> SyncScope {
+        SyncScope { only_opens: true, ..SyncScope::quiet(mailbox) }
+    }
+
+    pub(crate) fn only_opens(&self) -> bool {
+        self.only_opens
     }
 
     pub(crate) fn mailboxes(&self) -> Option<&[MailboxId]> {

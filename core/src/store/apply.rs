@@ -53,7 +53,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
                     w.change(Change::Account(account));
                 }
             }
-            Op::Listed { mailboxes } => mailboxes::listed(w, account, mailboxes)?,
+            Op::Listed { mailboxes, complete } => mailboxes::listed(w, account, mailboxes, complete)?,
             Op::State { mailbox, state } => mailboxes::set_state(w, mailbox, state)?,
             Op::Renumbered { mailbox, uid_validity } => {
                 outcome.removed += expunge::hide_all(w, mailbox, true)?;
@@ -70,6 +70,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
             }
             Op::Partial { mailbox, uid, partial } => {
                 w.touch();
+                partials::replaced(w, mailbox, uid, partial.blob)?;
                 w.tables
                     .partials
                     .insert(keys::uid(mailbox, uid).as_slice(), record::encode(&partial).as_slice())?;
@@ -82,6 +83,10 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
 }
 
 fn message(w: &mut Writer<'_>, fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
+    // The mailbox may have gone meanwhile, by what another connection saw.
+    if w.mailbox(fact.mailbox).map_or(true, |m| m.gone) {
+        return discard(w, fact);
+    }
     match w.placement(fact.mailbox, fact.uid)? {
         Some(placement) => update(w, placement, fact, outcome),
         None if fact.enter => enter(w, fact, outcome),
@@ -92,7 +97,10 @@ fn message(w: &mut Writer<'_>, fact: MessageFact, outcome: &mut Outcome) -> Resu
 /// Drops what came for a message that is not here any more.
 fn discard(w: &mut Writer<'_>, fact: MessageFact) -> Result<()> {
     match fact.body {
-        Some(body) if body.stored > 0 => blobs::remove(&mut w.tables, body.blob),
+        Some(body) if body.stored > 0 => {
+            w.touch();
+            blobs::remove(&mut w.tables, body.blob)
+        }
         _ => Ok(()),
     }
 }
@@ -139,7 +147,10 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
         None => (new_content(w, account, own_id, &mut fact, body.as_ref())?, false),
     };
     let reused = orphans::claim(w, content)?;
-    let id = reused.unwrap_or(own_id);
+    let id = match reused {
+        Some(id) => id,
+        None => free_id(w, own_id)?,
+    };
     let flags = fact.flags.take().unwrap_or_default();
     let record = MessageRecord {
         mailbox: fact.mailbox,
@@ -147,6 +158,7 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
         content,
         internal_date: fact.internal_date.unwrap_or(w.now_ms),
         size,
+        claimed_size: fact.size.unwrap_or(size),
         provisional,
         added_ms: w.now_ms,
         gone_ms: None,
@@ -182,6 +194,15 @@ fn own_id(numbering: u32, uid: u32) -> MessageId {
     MessageId(u64::from(numbering) << 32 | u64::from(uid))
 }
 
+/// A message's own id, unless one that was carried elsewhere, or is hidden, has it.
+fn free_id(w: &mut Writer<'_>, own: MessageId) -> Result<MessageId> {
+    if w.message(own)?.is_none() {
+        return Ok(own);
+    }
+    w.counters.message += 1;
+    Ok(MessageId(u64::from(w.counters.message)))
+}
+
 /// An id for a content that comes with a message: the message's, unless another content has it.
 fn content_id(w: &mut Writer<'_>, message: MessageId) -> Result<ContentId> {
     let id = ContentId(message.0);
@@ -208,7 +229,7 @@ pub(crate) fn place(
     w.tables.holders.insert(keys::pair(record.content.0, id.0).as_slice(), [].as_slice())?;
     let mailbox = w.mailbox(record.mailbox)?;
     mailbox.total += 1;
-    mailbox.size += record.size;
+    mailbox.size = mailbox.size.saturating_add(record.size);
     mailbox.unseen += u64::from(!flags.flags.contains(Flags::SEEN));
     w.change(Change::MessageAdded(record.mailbox, id));
     Ok(())

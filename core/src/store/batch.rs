@@ -7,7 +7,7 @@ use crate::flags::FlagSet;
 use crate::ids::{AccountId, MailboxId};
 use crate::limits::Limits;
 use crate::message::{self, ContentHash, ContentHasher, Part, Reading};
-use crate::model::Role;
+use crate::model::{BodyPolicy, Role};
 use crate::set::UidSet;
 use crate::store::blobs::LARGEST;
 
@@ -28,8 +28,8 @@ pub(crate) struct Batch {
 pub(crate) enum Op {
     /// What was learnt of the account's server.
     Account(AccountFact),
-    /// Every mailbox that the server has: server mailboxes that are not among them are gone.
-    Listed { mailboxes: Vec<MailboxFact> },
+    /// Mailboxes that the server has; where the list is complete, those not among them are gone.
+    Listed { mailboxes: Vec<MailboxFact>, complete: bool },
     /// A mailbox's numbers.
     State { mailbox: MailboxId, state: StateFact },
     /// The server numbers the mailbox anew: every placement goes, contents stay.
@@ -75,7 +75,7 @@ pub(crate) struct StateFact {
     pub(crate) uid_next: Option<u32>,
     pub(crate) highest_modseq: Option<u64>,
     pub(crate) complete: Option<bool>,
-    pub(crate) bodies_complete: Option<bool>,
+    pub(crate) bodies_done: Option<BodyPolicy>,
     /// The STATUS that a finished pass stands for, by which the mailbox may be skipped next time.
     pub(crate) settled: Option<Option<Settled>>,
     pub(crate) audited_ms: Option<i64>,
@@ -146,8 +146,22 @@ impl MessageFact {
     }
 
     fn weight(&self) -> usize {
-        200 + self.header.as_ref().map_or(0, Vec::len) + self.body.as_ref().map_or(0, |b| b.held())
+        let text = |t: &Option<String>| t.as_ref().map_or(0, String::len);
+        let flags = self.flags.as_ref().map_or(0, |f| f.keywords().iter().map(|k| 24 + k.len()).sum());
+        let parts = self.parts.as_ref().map_or(0, |parts| parts.iter().map(part_weight).sum());
+        let body = self.body.as_ref().map_or(0, |b| 400 + b.held());
+        400 + self.header.as_ref().map_or(0, Vec::len)
+            + text(&self.email_id)
+            + text(&self.preview)
+            + flags
+            + parts
+            + body
     }
+}
+
+fn part_weight(part: &Part) -> usize {
+    let name = part.name.as_ref().map_or(0, String::len) + part.content_id.as_ref().map_or(0, String::len);
+    200 + part.number.len() + part.media_type.len() + name
 }
 
 /// A whole message body on its way into the store.
@@ -219,6 +233,15 @@ impl StagedBody {
         self.take_chunks(self.data.len().saturating_sub(1))
     }
 
+    /// Forgets the last octet, so that something is left to ask for.
+    pub(crate) fn drop_last_octet(&mut self) {
+        if let Some(last) = self.data.last_mut() {
+            last.pop();
+        }
+        // What was hashed no longer holds; whoever goes on from here hashes anew.
+        self.hasher = None;
+    }
+
     /// Takes everything out that came so far.
     pub(crate) fn take_all_chunks(&mut self) -> Vec<Op> {
         self.take_chunks(self.data.len())
@@ -269,7 +292,9 @@ impl Batch {
         self.weight += match &op {
             Op::Message(fact) => fact.weight(),
             Op::Piece { data, .. } => data.len(),
-            _ => 64,
+            Op::Listed { mailboxes, .. } => mailboxes.iter().map(|m| 200 + m.name.len() * 2).sum(),
+            Op::Account(fact) => 200 + fact.capabilities.iter().flatten().map(String::len).sum::<usize>(),
+            _ => 200,
         };
         self.ops.push(op);
     }

@@ -57,7 +57,8 @@ fn hide(w: &mut Writer<'_>, mailbox: MailboxId, placement: Placement, suspicious
     record.size = record.size.saturating_sub(message.size);
     record.unseen = record.unseen.saturating_sub(u64::from(!placement.flags.contains(Flags::SEEN)));
     w.change(Change::MessageRemoved(mailbox, id));
-    if orphans::moved_elsewhere(w, id, &message)? {
+    // What goes with all the rest has not moved.
+    if !suspicious && orphans::moved_elsewhere(w, id, &message)? {
         return Ok(());
     }
     message.gone_ms = Some(now);

@@ -30,19 +30,20 @@ fn short(value: &[u8]) -> [u8; 8] {
     *hash.first_chunk().expect("a SHA-256 has 32 octets")
 }
 
+/// A flood of equal Message-IDs must not make every lookup long: past this many none counts as unique.
+const MOST_CANDIDATES: usize = 16;
+
 /// Contents that may have an identity; each is to be checked.
 fn candidates(w: &Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8]) -> Result<Vec<ContentId>> {
-    // A flood of equal Message-IDs must not make every lookup long: past this many none is unique anyway.
-    const MOST: usize = 16;
     let from = keys::identity(account, kind as u8, hash, ContentId(0));
     let to = keys::identity(account, kind as u8, hash, ContentId(u64::MAX));
     let mut found: Vec<ContentId> = w
         .new_identities(from, to)
-        .take(MOST)
+        .take(MOST_CANDIDATES)
         .filter_map(|key| keys::read_u64(key, 13))
         .map(ContentId)
         .collect();
-    for entry in w.tables.identities.range(from.as_slice()..=to.as_slice())?.take(MOST) {
+    for entry in w.tables.identities.range(from.as_slice()..=to.as_slice())?.take(MOST_CANDIDATES) {
         found.extend(keys::read_u64(entry?.0.value(), 13).map(ContentId));
     }
     Ok(found)
@@ -106,7 +107,11 @@ pub(crate) fn provisional(
 ) -> Result<Option<ContentId>> {
     let Some(id) = &summary.message_id else { return Ok(None) };
     let mut only = None;
-    for found in candidates(w, account, Kind::MessageId, short(id.as_bytes()))? {
+    let all = candidates(w, account, Kind::MessageId, short(id.as_bytes()))?;
+    if all.len() >= MOST_CANDIDATES {
+        return Ok(None);
+    }
+    for found in all {
         let Some(content) = w.content(found)? else { continue };
         let s = &content.summary;
         let same = s.message_id == summary.message_id
@@ -132,8 +137,10 @@ fn size_of(w: &Writer<'_>, id: ContentId, content: &ContentRecord) -> Result<Opt
 /// The messages that have a content, oldest first.
 pub(crate) fn holders(w: &Writer<'_>, content: ContentId) -> Result<Vec<MessageId>> {
     let (from, to) = (keys::pair(content.0, 0), keys::pair(content.0, u64::MAX));
+    // A server that gives everything one id must not make every entry longer than the last.
+    const MOST: usize = 64;
     let mut all = Vec::new();
-    for entry in w.tables.holders.range(from.as_slice()..=to.as_slice())? {
+    for entry in w.tables.holders.range(from.as_slice()..=to.as_slice())?.take(MOST) {
         all.extend(keys::read_u64(entry?.0.value(), 8).map(MessageId));
     }
     Ok(all)

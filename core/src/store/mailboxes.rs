@@ -4,20 +4,32 @@ use hashbrown::HashMap;
 
 use crate::error::Result;
 use crate::ids::{AccountId, MailboxId};
-use crate::model::{Change, MailboxKind};
+use crate::model::{BodyPolicy, Change, MailboxKind};
 use crate::store::batch::{MailboxFact, StateFact};
-use crate::store::expunge;
 use crate::store::records::MailboxRecord;
 use crate::store::writer::Writer;
+use crate::store::{expunge, partials};
 
 /// The server's whole list of mailboxes: known under their names, new, renamed, or gone.
-pub(crate) fn listed(w: &mut Writer<'_>, account: AccountId, facts: Vec<MailboxFact>) -> Result<()> {
-    let mut missing: HashMap<Vec<u8>, (MailboxId, MailboxRecord)> = w
+pub(crate) fn listed(
+    w: &mut Writer<'_>,
+    account: AccountId,
+    facts: Vec<MailboxFact>,
+    complete: bool,
+) -> Result<()> {
+    let (gone, here): (Vec<_>, Vec<_>) = w
         .mailboxes_of(account)?
         .into_iter()
-        .filter(|(_, m)| m.kind == MailboxKind::Server && !m.gone)
-        .map(|(id, m)| (name_key(&m.wire_name), (id, m)))
-        .collect();
+        .filter(|(_, m)| m.kind == MailboxKind::Server)
+        .partition(|(_, m)| m.gone);
+    let gone: HashMap<Vec<u8>, MailboxId> =
+        gone.into_iter().map(|(id, m)| (name_key(&m.wire_name), id)).collect();
+    let mut missing: HashMap<Vec<u8>, (MailboxId, MailboxRecord)> =
+        here.into_iter().map(|(id, m)| (name_key(&m.wire_name), (id, m))).collect();
+    let mut numberings: HashMap<u32, usize> = HashMap::new();
+    for fact in &facts {
+        *numberings.entry(fact.uid_validity.unwrap_or(0)).or_default() += 1;
+    }
     let mut new = Vec::new();
     for fact in facts {
         match missing.remove(&name_key(&fact.wire_name)) {
@@ -28,19 +40,27 @@ pub(crate) fn listed(w: &mut Writer<'_>, account: AccountId, facts: Vec<MailboxF
     let mut missing: Vec<_> = missing.into_values().collect();
     missing.sort_by_key(|(id, _)| *id);
     for fact in new {
-        let twins: Vec<usize> = (0..missing.len()).filter(|i| is_same(&missing[*i].1, &fact)).collect();
+        let alone = numberings.get(&fact.uid_validity.unwrap_or(0)).copied() == Some(1);
+        let twins: Vec<usize> =
+            (0..missing.len()).filter(|i| complete && is_same(&missing[*i].1, &fact, alone)).collect();
         // Plainly the same mailbox under another name, on both sides.
         if let [only] = twins.as_slice() {
             let (id, _) = missing.remove(*only);
             refresh(w, id, fact)?;
             // The name is new; what is in it is looked at again.
             w.mailbox(id)?.settled = None;
+        } else if let Some(id) = gone.get(&name_key(&fact.wire_name)) {
+            // It was thought gone, or it was made again: the user's choices for it stay.
+            w.mailbox(*id)?.gone = false;
+            refresh(w, *id, fact)?;
         } else {
             w.insert_mailbox(new_record(account, fact));
         }
     }
-    for (id, _) in missing {
-        go(w, id)?;
+    if complete {
+        for (id, _) in missing {
+            go(w, id)?;
+        }
     }
     Ok(())
 }
@@ -73,19 +93,26 @@ fn refresh(w: &mut Writer<'_>, id: MailboxId, fact: MailboxFact) -> Result<()> {
     Ok(())
 }
 
-/// Whether a mailbox that is missing is the one that is new: by the server's own id, else by UIDVALIDITY.
-fn is_same(missing: &MailboxRecord, new: &MailboxFact) -> bool {
+/// Whether a mailbox that is missing is the one that is new: by the server's own id, else by a
+/// UIDVALIDITY that no other mailbox has (`alone`) and that is no small number: servers that count from 1, or
+/// give all mailboxes the same, prove nothing by it.
+fn is_same(missing: &MailboxRecord, new: &MailboxFact, alone: bool) -> bool {
+    const TELLING: u32 = 1_000;
     match (&missing.mailbox_id, &new.mailbox_id) {
         (Some(old), Some(new)) => old == new,
-        _ => missing.uid_validity != 0 && new.uid_validity == Some(missing.uid_validity),
+        _ => alone && missing.uid_validity >= TELLING && new.uid_validity == Some(missing.uid_validity),
     }
 }
 
 fn go(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
     expunge::hide_all(w, id, true)?;
+    partials::drop_all(w, id)?;
     let record = w.mailbox(id)?;
     record.gone = true;
     record.settled = None;
+    record.complete = false;
+    record.highest_modseq = 0;
+    record.bodies_done = BodyPolicy::None;
     w.change(Change::Mailbox(id));
     Ok(())
 }
@@ -97,7 +124,7 @@ pub(crate) fn set_state(w: &mut Writer<'_>, id: MailboxId, state: StateFact) -> 
     record.uid_next = state.uid_next.unwrap_or(record.uid_next);
     record.highest_modseq = state.highest_modseq.unwrap_or(record.highest_modseq);
     record.complete = state.complete.unwrap_or(record.complete);
-    record.bodies_complete = state.bodies_complete.unwrap_or(record.bodies_complete);
+    record.bodies_done = state.bodies_done.unwrap_or(record.bodies_done);
     record.settled = state.settled.unwrap_or(record.settled);
     record.audited_ms = state.audited_ms.unwrap_or(record.audited_ms);
     Ok(())
@@ -112,7 +139,7 @@ pub(crate) fn renumbered(w: &mut Writer<'_>, id: MailboxId, uid_validity: u32) -
     record.uid_next = 0;
     record.highest_modseq = 0;
     record.complete = false;
-    record.bodies_complete = false;
+    record.bodies_done = BodyPolicy::None;
     record.settled = None;
     record.audited_ms = 0;
     Ok(())

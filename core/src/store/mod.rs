@@ -154,7 +154,11 @@ impl Store {
         let _pass = self.gate.enter();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
-            State::Open(_) => return Ok(()),
+            // A failed read leaves redb as dead as a failed write, and only trying tells.
+            State::Open(opened) => match opened.database.begin_write().map(|txn| txn.abort()) {
+                Ok(Ok(())) => return Ok(()),
+                _ => *state = State::Failed(None),
+            },
             State::Closed => return Err(Error::Closed),
             State::Failed(old) => drop(old.take()),
             State::Suspended => {}

@@ -94,6 +94,9 @@ pub(crate) fn purge(w: &mut Writer<'_>, account: AccountId, before_ms: i64) -> R
             continue;
         }
         w.tables.orphans.remove(key.as_slice())?;
+        if message.gone_ms.is_none() {
+            continue;
+        }
         w.tables.messages.remove(keys::message(id).as_slice())?;
         w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
         drop_unheld(w, message.content)?;

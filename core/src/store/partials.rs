@@ -25,6 +25,16 @@ pub(crate) fn finished(w: &mut Writer<'_>, mailbox: MailboxId, uid: u32, blob: u
     Ok(())
 }
 
+/// A body begins to come under another blob: what had come under the old one goes.
+pub(crate) fn replaced(w: &mut Writer<'_>, mailbox: MailboxId, uid: u32, blob: u64) -> Result<()> {
+    let found = crate::store::tables::get(&w.tables.partials, &keys::uid(mailbox, uid))?;
+    let old = found.map(|b| record::decode::<PartialBody>(&b)).transpose()?;
+    match old {
+        Some(old) if old.blob != blob => blobs::remove(&mut w.tables, old.blob),
+        _ => Ok(()),
+    }
+}
+
 /// Drops every part of a mailbox.
 pub(crate) fn drop_all(w: &mut Writer<'_>, mailbox: MailboxId) -> Result<()> {
     drop_where(w, mailbox, |_, _| Ok(true))

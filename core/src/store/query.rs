@@ -290,6 +290,17 @@ pub(crate) fn flags(tables: &Snapshot, mailbox: MailboxId) -> Result<HashMap<u32
     Ok(all)
 }
 
+/// Sizes of a mailbox's messages as the server gave them, by UID.
+pub(crate) fn claimed_sizes(tables: &Snapshot, mailbox: MailboxId) -> Result<HashMap<u32, u64>> {
+    let mut places = Vec::new();
+    placements::scan(&tables.placements, mailbox, |p| places.push((p.uid, p.message)))?;
+    let mut sizes = HashMap::new();
+    for (uid, message) in places {
+        sizes.extend(message_record(tables, message)?.map(|m| (uid, m.claimed_size)));
+    }
+    Ok(sizes)
+}
+
 /// The part to read a preview from, of a message that has none yet and whose structure is known.
 pub(crate) fn preview_part(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<Part>> {
     let Some(placement) = placements::get(&tables.placements, mailbox, uid)? else { return Ok(None) };

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, ContentId, MailboxId};
 use crate::message::{Details, Summary};
-use crate::model::{AccountSettings, MailboxKind, Role};
+use crate::model::{AccountSettings, BodyPolicy, MailboxKind, Role};
 use crate::store::batch::{PartialBody, Settled};
 use crate::store::record::Record;
 
@@ -47,8 +47,8 @@ pub(crate) struct MailboxRecord {
     pub(crate) unseen: u64,
     pub(crate) size: u64,
     pub(crate) complete: bool,
-    /// Every body that was here at the last settling, none was lacking.
-    pub(crate) bodies_complete: bool,
+    /// Which bodies were all here at the last settling.
+    pub(crate) bodies_done: BodyPolicy,
     pub(crate) settled: Option<Settled>,
     pub(crate) audited_ms: i64,
 }
@@ -76,7 +76,7 @@ impl MailboxRecord {
             unseen: 0,
             size: 0,
             complete: false,
-            bodies_complete: false,
+            bodies_done: BodyPolicy::None,
             settled: None,
             audited_ms: 0,
         }
@@ -90,7 +90,10 @@ pub(crate) struct MessageRecord {
     pub(crate) uid: u32,
     pub(crate) content: ContentId,
     pub(crate) internal_date: i64,
+    /// Octets: what the server says, or the truth once the message is here.
     pub(crate) size: u64,
+    /// What the server says, right or wrong: another word later means another message.
+    pub(crate) claimed_size: u64,
     /// Whether the content was matched by Message-ID, size and date alone.
     pub(crate) provisional: bool,
     pub(crate) added_ms: i64,
@@ -120,6 +123,8 @@ pub(crate) struct Counters {
     pub(crate) account: u32,
     pub(crate) mailbox: u32,
     pub(crate) numbering: u32,
+    /// Of messages whose own id is taken.
+    pub(crate) message: u32,
     /// Of contents that need an id apart from their message's.
     pub(crate) content: u32,
     pub(crate) keywords: u32,

@@ -27,6 +27,17 @@ const PREVIEW_OCTETS: u32 = 2048;
 /// Messages of one mailbox that get a preview without their body, newest first.
 const PREVIEWS: u64 = 500;
 
+/// A message that a person wants to read.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) request: RequestId,
+    pub(crate) message: MessageId,
+    /// What came of it before, and its size in all.
+    pub(crate) rest: Option<(StagedBody, u64)>,
+    /// It has come.
+    pub(crate) got: bool,
+}
+
 impl Driver {
     /// Entries are durable: now the bodies that the policy wants and that are not here.
     pub(super) fn fetch_bodies(&mut self) -> Result<()> {
@@ -36,7 +47,7 @@ impl Driver {
         let candidates = match policy {
             BodyPolicy::None => UidSet::new(),
             // A mailbox whose bodies were all here the last time lacks only those of new messages.
-            BodyPolicy::All if pass.record.bodies_complete && !pass.renumbered => {
+            BodyPolicy::All if pass.record.bodies_done == BodyPolicy::All && !pass.renumbered => {
                 pass.entered.difference(&pass.here_already)
             }
             BodyPolicy::All => query::uids_without_body(&reading.tables, pass.mailbox)?,
@@ -159,12 +170,20 @@ impl Driver {
                 self.events.push_back(Event::Done { request, result: Err(error) });
                 return Ok(());
             }
-            // The mailbox is opened first; a pass over it alone also makes sure of the UID.
+            // The mailbox is opened first, which also makes sure of the UID.
             self.wishes.push_front(Wish::Open { request, message, retried: true });
-            return self.start_pass(request, SyncScope::quiet(mailbox));
+            return self.start_pass(request, SyncScope::opening(mailbox));
         }
-        self.opening.insert(uid, (request, message));
-        let items = vec![FetchItem::Uid, FetchItem::Peek { section: Section::Full, partial: None }];
+        let begun = query::partials(&self.store.read()?.tables, mailbox)?;
+        let begun =
+            begun.into_iter().find(|(u, p)| *u == uid && p.uid_validity == self.selected.uid_validity);
+        let rest = begun.and_then(|(_, p)| Some((resume(&self.store, p).ok()?, p.total)));
+        let partial = rest.as_ref().map(|(body, total)| {
+            let length = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+            (length(body.len()), length(total - body.len()))
+        });
+        self.opening.insert(uid, Opening { request, message, rest, got: false });
+        let items = vec![FetchItem::Uid, FetchItem::Peek { section: Section::Full, partial }];
         let set = NumberSet::Set(UidSet::from_range(uid, uid));
         let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
         self.out.send(&fetch, Purpose::Opened { request, uid })
@@ -177,9 +196,12 @@ impl Driver {
         ok: bool,
         status: &Status<'_>,
     ) -> Result<()> {
-        let Some((_, message)) = self.opening.remove(&uid) else { return Ok(()) };
-        if ok {
+        let Some(Opening { message, got, .. }) = self.opening.remove(&uid) else { return Ok(()) };
+        if ok && got {
             self.flush(Next::Opened { request, message });
+        } else if ok {
+            // An answer without the message: another client has expunged it (RFC 5530, RFC 2180).
+            self.events.push_back(Event::Done { request, result: Err(Error::Gone("message")) });
         } else {
             let error = Error::Refused(text_of(status, &self.limits));
             self.events.push_back(Event::Done { request, result: Err(error) });

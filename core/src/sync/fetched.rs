@@ -17,6 +17,9 @@ const FLUSH: usize = 1 << 20;
 /// Longest piece of a message other than its body that is kept while it streams in.
 const LONGEST_PIECE: usize = 1 << 20;
 
+/// Longest keyword that is kept, in octets.
+const LONGEST_KEYWORD: usize = 255;
+
 /// A literal on its way in.
 #[derive(Debug)]
 pub(crate) enum Staging {
@@ -50,6 +53,8 @@ struct Told<'a> {
     parts: Option<Vec<message::Part>>,
     piece: Option<(Vec<u8>, Vec<u8>)>,
     body: Option<StagedBody>,
+    /// The UID that stood before the body.
+    staged_for: Option<u32>,
 }
 
 impl Driver {
@@ -72,7 +77,8 @@ impl Driver {
     fn stage_body(&mut self, uid: Option<u32>, origin: u64, len: u64) -> Staging {
         let asked = match (uid, &self.mailbox_pass) {
             (Some(uid), pass) => {
-                pass.as_ref().is_some_and(|p| p.asked_bodies.contains(uid)) || self.opening.contains_key(&uid)
+                let opened = self.opening.get(&uid).is_some_and(|o| !o.got);
+                opened || pass.as_ref().is_some_and(|p| p.asked_bodies.contains(uid))
             }
             // Some servers put the UID behind the body; it is checked when the answer is whole.
             (None, _) => true,
@@ -84,7 +90,11 @@ impl Driver {
             let body = StagedBody::new(self.store.new_blob(), len);
             return Staging::Body(Box::new(StagingBody { uid, body, total: len }));
         }
-        let resumed = self.mailbox_pass.as_mut().and_then(|p| p.take_resumed(uid, origin, len));
+        let opened = uid.and_then(|uid| self.opening.get_mut(&uid)).and_then(|o| o.rest.take());
+        let resumed = match opened {
+            Some((body, total)) => (body.len() == origin && origin + len == total).then_some(body),
+            None => self.mailbox_pass.as_mut().and_then(|p| p.take_resumed(uid, origin, len)),
+        };
         match resumed {
             Some(body) => Staging::Body(Box::new(StagingBody { uid, total: body.len() + len, body })),
             None => Staging::Refused,
@@ -128,7 +138,11 @@ impl Driver {
         for staged in std::mem::take(&mut self.staging) {
             let Staging::Body(staging) = staged else { continue };
             let StagingBody { uid: Some(uid), mut body, total } = *staging else { continue };
-            if body.len() == 0 || body.len() >= total {
+            if body.len() >= total {
+                // Whole, but for the end of its line: something must be left to ask for.
+                body.drop_last_octet();
+            }
+            if body.len() == 0 {
                 continue;
             }
             for op in body.take_all_chunks() {
@@ -148,6 +162,8 @@ impl Driver {
     pub(super) fn fetched(&mut self, fetch: &Fetch<'_>) -> Result<()> {
         let staged = std::mem::take(&mut self.staging);
         if fetch.seq > self.selected.exists {
+            // Past the end: not believed, and whatever it means, only a scan tells.
+            self.selected.doubtful = true;
             return Ok(());
         }
         let told = self.read_fetch(fetch, staged);
@@ -171,8 +187,8 @@ impl Driver {
                 FetchAttr::Flags(flags) => told.flags = Some(flags),
                 FetchAttr::ModSeq(n) => told.modseq = Some(n),
                 FetchAttr::InternalDate(date) => told.internal_date = date,
-                FetchAttr::Rfc822Size(n) => told.size = Some(n),
-                FetchAttr::EmailId(id) => {
+                FetchAttr::Rfc822Size(n) => told.size = Some(n.min(self.limits.message)),
+                FetchAttr::EmailId(id) if id.len() <= 255 => {
                     told.email_id = Some(format!("E{}", String::from_utf8_lossy(id)));
                 }
                 FetchAttr::GmailMessageId(id) => told.email_id = Some(format!("G{id}")),
@@ -188,7 +204,10 @@ impl Driver {
                         SectionData::Streamed { index, .. } => {
                             let staged = staged.get_mut(index).and_then(Option::take);
                             match staged {
-                                Some(Staging::Body(staging)) => told.body = Some(staging.body),
+                                Some(Staging::Body(staging)) => {
+                                    told.staged_for = staging.uid;
+                                    told.body = Some(staging.body);
+                                }
                                 Some(Staging::Piece(bytes)) => self.piece(&mut told, section, bytes),
                                 _ => {}
                             }
@@ -202,6 +221,10 @@ impl Driver {
                 }
                 _ => {}
             }
+        }
+        if told.staged_for.is_some_and(|uid| told.uid.is_some_and(|told| told != uid)) {
+            // The answer names another message at its end than at its beginning.
+            told.body = None;
         }
         told
     }
@@ -235,7 +258,7 @@ impl Driver {
         let mut useful = false;
         if let Some(list) = told.flags {
             let mut flags = FlagSet::default();
-            for word in list.iter().take(self.limits.keywords) {
+            for word in list.iter().filter(|w| w.len() <= LONGEST_KEYWORD).take(self.limits.keywords) {
                 flags.insert_wire(word);
             }
             let news = self.mailbox_pass.as_ref().is_none_or(|p| !p.has_same_flags(uid, &flags));
@@ -247,7 +270,12 @@ impl Driver {
         }
         let body = told.body.take().and_then(|body| self.accept_body(uid, body));
         // An answer without what was asked for leaves it to be asked again.
-        let described = told.header.is_some() || told.parts.is_some();
+        let bare =
+            told.internal_date.is_some() && self.mailbox_pass.as_ref().is_some_and(|p| p.bare.contains(uid));
+        let described = bare || told.header.is_some() || told.parts.is_some();
+        if let (true, Some(size)) = (known, told.size) {
+            self.note_size(uid, size);
+        }
         let wanted = described && self.mailbox_pass.as_mut().is_some_and(|p| p.take_meta(uid));
         let s = &mut self.selected;
         if !known {
@@ -279,7 +307,8 @@ impl Driver {
         }
         fact.body = body;
         if useful {
-            self.batch.push(Op::Message(Box::new(fact)));
+            let op = Op::Message(Box::new(fact));
+            if self.selected.open { self.batch.push(op) } else { self.selected.pending.push(op) }
         }
         Ok(())
     }
@@ -287,7 +316,8 @@ impl Driver {
     /// A body is taken once, for a message that it was asked for.
     fn accept_body(&mut self, uid: u32, body: StagedBody) -> Option<StagedBody> {
         let by_pass = self.mailbox_pass.as_mut().is_some_and(|p| p.take_body(uid));
-        (by_pass || self.opening.contains_key(&uid)).then_some(body)
+        let opened = self.opening.get_mut(&uid).is_some_and(|o| !std::mem::replace(&mut o.got, true));
+        (by_pass || opened).then_some(body)
     }
 
     fn preview_of(&mut self, uid: u32, section: &[u8], bytes: &[u8]) -> Option<String> {

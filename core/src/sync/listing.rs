@@ -23,6 +23,8 @@ pub(crate) struct Listing {
     places: HashMap<Vec<u8>, usize>,
     statuses: HashMap<Vec<u8>, StatusNumbers>,
     subscribed: HashSet<Vec<u8>>,
+    /// A line could not be read: what is not listed may be there all the same.
+    pub(crate) doubtful: bool,
     /// Names whose STATUS is still to be asked.
     to_ask: Vec<Vec<u8>>,
 }
@@ -255,7 +257,8 @@ impl Driver {
     fn list_complete(&mut self, believed: bool) -> Result<()> {
         if believed {
             let facts = self.listing.facts();
-            self.batch.push(Op::Listed { mailboxes: facts });
+            let complete = !self.listing.doubtful;
+            self.batch.push(Op::Listed { mailboxes: facts, complete });
         }
         if let Some(pass) = &mut self.pass {
             pass.listed = true;

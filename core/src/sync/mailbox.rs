@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ids::MailboxId;
 use crate::imap::client::login::text_of;
@@ -26,6 +26,9 @@ const META_IN_FLIGHT: usize = 3;
 /// Ranges of known UIDs that are worth naming in QRESYNC.
 const KNOWN_RANGES: usize = 200;
 
+/// How often a pass goes after mail that comes while it runs.
+const MOST_ARRIVALS: u32 = 20;
+
 /// The fields of a header that a list and a thread need.
 const FIELDS: &[&str] = &[
     "DATE",
@@ -46,8 +49,10 @@ impl Driver {
     pub(super) fn open_mailbox(&mut self, mailbox: MailboxId) -> Result<()> {
         let found = query::mailbox(&self.store.read()?.tables, mailbox);
         let Some(record) = found.ok().filter(|record| !record.gone) else { return self.next_mailbox() };
-        if !self.leases.take(mailbox) {
+        let only_open = self.pass.as_ref().is_some_and(|p| p.scope.only_opens());
+        if !only_open && !self.leases.take(mailbox) {
             // Another connection is at it, and will leave it in step.
+            self.pass_mut()?.troubled = true;
             return self.next_mailbox();
         }
         let wire_name = record.wire_name.clone();
@@ -70,7 +75,16 @@ impl Driver {
         let resync = pass.resync.clone();
         self.mailbox_pass = Some(pass);
         self.selected = Selected::new(mailbox, known);
-        self.out.send(&Command::Select { mailbox: wire_name, read_only: true, resync }, Purpose::Select)
+        let select = Command::Select { mailbox: wire_name, read_only: true, resync };
+        match self.out.send(&select, Purpose::Select) {
+            Err(Error::Invalid { why, .. }) => {
+                // A name that the protocol cannot carry back: this one is left, the others go on.
+                self.selected = Selected::default();
+                self.events.push_back(Event::Problem { text: format!("a mailbox cannot be named: {why}") });
+                self.leave_mailbox()
+            }
+            sent => sent,
+        }
     }
 
     fn resync_parameter(&self, record: &MailboxRecord, known: &UidSet) -> Resync {
@@ -102,6 +116,7 @@ impl Driver {
             // Advertised and not understood: once more without the parameter.
             let (mailbox, mut record) = (pass.mailbox, pass.record.clone());
             record.highest_modseq = 0;
+            self.enabled.remove("QRESYNC");
             let known = self.known_uids(mailbox)?;
             let wire_name = record.wire_name.clone();
             let mut plain = MailboxPass::new(mailbox, record);
@@ -126,7 +141,17 @@ impl Driver {
             self.events.push_back(Event::Problem { text: format!("{name} has no UIDVALIDITY") });
             return self.leave_mailbox();
         }
-        self.check_numbering();
+        let renumbered = self.check_numbering();
+        let pending = std::mem::take(&mut self.selected.pending);
+        if !renumbered {
+            for op in pending {
+                self.batch.push(op);
+            }
+        }
+        if !renumbered && self.pass.as_ref().is_some_and(|p| p.scope.only_opens()) {
+            self.flush(Next::Onward);
+            return Ok(());
+        }
         if self.pass.as_ref().is_some_and(|p| p.phase == Phase::FirstLook) {
             return self.look_first();
         }
@@ -134,23 +159,22 @@ impl Driver {
     }
 
     fn leave_mailbox(&mut self) -> Result<()> {
-        if let Some(pass) = &mut self.pass {
-            pass.troubled = true;
-            if pass.phase == Phase::FirstLook {
-                pass.phase = Phase::Listing;
-                if let Some(done) = self.mailbox_pass.take() {
-                    self.leases.release(done.mailbox);
-                }
-                return self.send_list();
+        if let Some(pass) = &mut self.pass
+            && pass.phase == Phase::FirstLook
+        {
+            pass.phase = Phase::Listing;
+            if let Some(done) = self.mailbox_pass.take() {
+                self.leases.release(done.mailbox);
             }
+            return self.send_list();
         }
         self.next_mailbox()
     }
 
     /// Numbers that go back mean that the server's memory is not the one we know: a restored
     /// snapshot or lost index files are treated like a new UIDVALIDITY.
-    fn check_numbering(&mut self) {
-        let Some(pass) = &mut self.mailbox_pass else { return };
+    fn check_numbering(&mut self) -> bool {
+        let Some(pass) = &mut self.mailbox_pass else { return false };
         let (s, r) = (&mut self.selected, &pass.record);
         let changed = r.uid_validity != 0
             && (r.uid_validity != s.uid_validity
@@ -168,6 +192,7 @@ impl Driver {
             let state = StateFact { uid_validity: Some(s.uid_validity), ..StateFact::default() };
             self.batch.push(Op::State { mailbox: pass.mailbox, state });
         }
+        changed
     }
 
     /// The newest messages of INBOX, with the list of mailboxes in the same flight.
@@ -224,7 +249,7 @@ impl Driver {
             || !r.complete
             || self.settings.window != Window::Everything
         {
-            return self.scan();
+            return self.scan_to(audit_due);
         }
         if matches!(pass.resync, Resync::Qresync { .. }) && modseqs {
             // Everything that changed came with the answer to SELECT.
@@ -249,6 +274,12 @@ impl Driver {
 
     /// Meets every message of the mailbox: what is met is what there is.
     fn scan(&mut self) -> Result<()> {
+        self.scan_to(false)
+    }
+
+    /// A scan, which asks for sizes too where it is to `audit`: another size under the same UID is
+    /// another message.
+    fn scan_to(&mut self, audit: bool) -> Result<()> {
         if let Window::LastDays(days) = self.settings.window {
             let since = self.now.wall_ms - i64::from(days) * 86_400_000;
             let (year, month, day) = crate::imap::date::civil_from_ms(since);
@@ -257,21 +288,35 @@ impl Driver {
             self.out.send(&Command::Search { uid: true, returns, criteria }, Purpose::Window)?;
         }
         if let Some(pass) = &mut self.mailbox_pass {
-            pass.flags = query::flags(&self.store.read()?.tables, pass.mailbox)?;
+            let reading = self.store.read()?;
+            // Facts on their way into the store are not in it yet; then every flag is taken for news.
+            if self.batch.is_empty() && !self.commit_under_way {
+                pass.flags = query::flags(&reading.tables, pass.mailbox)?;
+            }
+            if audit {
+                pass.sizes = query::claimed_sizes(&reading.tables, pass.mailbox)?;
+            }
         }
-        self.selected.scanned = Some(UidSet::new());
-        self.selected.vanished = UidSet::new();
+        self.selected.start_scan();
         if self.selected.exists == 0 {
             return self.scanned();
         }
-        let fetch = Command::Fetch {
-            uid: true,
-            set: NumberSet::From(1),
-            items: vec![FetchItem::Uid, FetchItem::Flags],
-            changed_since: None,
-            partial: None,
-        };
+        let mut items = vec![FetchItem::Uid, FetchItem::Flags];
+        if audit {
+            items.push(FetchItem::Rfc822Size);
+        }
+        let set = NumberSet::From(1);
+        let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
         self.out.send(&fetch, Purpose::Scan)
+    }
+
+    /// Whether the server now gives a message another size than before.
+    pub(super) fn note_size(&mut self, uid: u32, size: u64) {
+        if let Some(pass) = &mut self.mailbox_pass
+            && pass.sizes.get(&uid).is_some_and(|known| *known != size)
+        {
+            pass.replaced.insert(uid);
+        }
     }
 
     /// Numbers that a search found.
@@ -287,14 +332,22 @@ impl Driver {
         self.selected.finish_scan();
         if let Some(pass) = &mut self.mailbox_pass {
             pass.flags = HashMap::new();
+            pass.sizes = HashMap::new();
+            pass.met_all = !self.selected.doubtful;
+            let replaced = std::mem::take(&mut pass.replaced);
+            self.selected.vanished = self.selected.vanished.union(&replaced);
+            self.selected.unknown = self.selected.unknown.union(&replaced);
             let unknown = &mut self.selected.unknown;
             let wanted = match self.settings.window {
                 Window::Everything => unknown.clone(),
                 Window::Newest(n) => {
-                    let all = self.selected.known.union(unknown).difference(&self.selected.vanished);
+                    let all = self.selected.known.difference(&self.selected.vanished).union(unknown);
                     all.split_newest(u64::from(n)).0.intersection(unknown)
                 }
-                Window::LastDays(_) => pass.window.take().unwrap_or_default().intersection(unknown),
+                // A search that the server refused leaves nothing out.
+                Window::LastDays(_) => {
+                    pass.window.take().map_or(unknown.clone(), |w| w.intersection(unknown))
+                }
             };
             pass.outside = unknown.difference(&wanted);
             *unknown = wanted;
@@ -314,9 +367,9 @@ impl Driver {
         }
         self.selected.vanished = UidSet::new();
         let new = self.selected.unknown.clone();
-        if pass.record.bodies_complete && !new.is_empty() {
+        if pass.record.bodies_done != BodyPolicy::None && !new.is_empty() {
             // Said before they are entered: a pass that is cut must not leave them without bodies for good.
-            let state = StateFact { bodies_complete: Some(false), ..StateFact::default() };
+            let state = StateFact { bodies_done: Some(BodyPolicy::None), ..StateFact::default() };
             self.batch.push(Op::State { mailbox: pass.mailbox, state });
         }
         let first = self.pass.as_ref().is_some_and(|p| p.first);
@@ -373,13 +426,20 @@ impl Driver {
         // A structure that breaks its line hides the whole answer: the second time it is not asked for.
         let plain: Vec<FetchItem> =
             items.iter().filter(|i| !matches!(i, FetchItem::BodyStructure)).cloned().collect();
+        // And where that fails too, only what an entry cannot do without.
+        let entry = self.entry_items();
         let is_meta = |p: &Purpose| matches!(p, Purpose::Meta { .. });
         let cancelled = self.pass.as_ref().is_some_and(|p| p.cancelled);
         let Some(pass) = &mut self.mailbox_pass else { return Ok(false) };
         let mut in_flight = self.out.waiting().filter(|p| is_meta(p)).count();
         while in_flight < META_IN_FLIGHT && !pass.meta_queue.is_empty() && !cancelled {
+            let bare = pass.meta_queue.intersection(&pass.bare);
             let again = pass.meta_queue.intersection(&pass.retried);
-            let (from, items) = if again.is_empty() { (&pass.meta_queue, &items) } else { (&again, &plain) };
+            let (from, items) = match (bare.is_empty(), again.is_empty()) {
+                (false, _) => (&bare, &entry),
+                (true, false) => (&again, &plain),
+                (true, true) => (&pass.meta_queue, &items),
+            };
             let (uids, _) = take_some(from, META_AT_ONCE);
             pass.meta_queue = pass.meta_queue.difference(&uids);
             pass.asked_meta = pass.asked_meta.union(&uids);
@@ -410,12 +470,26 @@ impl Driver {
                 self.first_look_done()
             }
             Purpose::Scan if ok => self.scanned(),
+            Purpose::Scan if self.mailbox_pass.as_ref().is_some_and(|p| !p.healed) => {
+                // Others may have expunged meanwhile (RFC 5530 EXPUNGEISSUED): once more.
+                if let Some(pass) = &mut self.mailbox_pass {
+                    pass.healed = true;
+                }
+                self.scan()
+            }
             Purpose::Scan => {
                 let why = text_of(status, &self.limits);
                 self.selected.scanned = None;
                 self.events.push_back(Event::Problem { text: format!("a mailbox cannot be read: {why}") });
                 self.leave_mailbox()
             }
+            Purpose::Arrived if self.selected.unknown.is_empty() => {
+                // Nothing new, and yet the count is higher: only a scan tells.
+                self.selected.doubtful = true;
+                self.flush(Next::Settle);
+                Ok(())
+            }
+            Purpose::Arrived => self.enter_new(),
             Purpose::Changed => {
                 if ok && self.selected.adds_up() {
                     self.enter_new()
@@ -458,16 +532,20 @@ impl Driver {
         let asked = if bodies { &mut pass.asked_bodies } else { &mut pass.asked_meta };
         let missing = asked.intersection(uids).difference(&self.selected.vanished);
         *asked = asked.difference(uids);
-        let again = missing.difference(&pass.retried);
-        let lost = missing.intersection(&pass.retried);
-        pass.retried = pass.retried.union(&again);
+        let retried = if bodies { &mut pass.retried_bodies } else { &mut pass.retried };
+        let again = missing.difference(retried);
+        let lost = missing.intersection(retried);
+        *retried = retried.union(&again);
         if bodies {
             pass.body_queue = pass.body_queue.union(&again);
-        } else {
-            pass.meta_queue = pass.meta_queue.union(&again);
-        }
-        if !lost.is_empty() {
             pass.given_up = pass.given_up.union(&lost);
+            return;
+        }
+        let bare = lost.difference(&pass.bare);
+        let given_up = lost.intersection(&pass.bare);
+        pass.bare = pass.bare.union(&bare);
+        pass.meta_queue = pass.meta_queue.union(&again).union(&bare);
+        if !given_up.is_empty() {
             self.selected.doubtful = true;
         }
     }
@@ -497,6 +575,19 @@ impl Driver {
         let held = self.selected.believed().len() + pass.outside.len();
         let more = !self.selected.unknown.is_empty() || !self.selected.vanished.is_empty();
         let wrong = held != u64::from(self.selected.exists) || more || self.selected.doubtful;
+        let last = self.selected.known.max().unwrap_or(0);
+        if held < u64::from(self.selected.exists)
+            && !self.selected.doubtful
+            && pass.arrivals < MOST_ARRIVALS
+            && last < u32::MAX
+        {
+            // Mail came while the mailbox was being brought into step.
+            pass.arrivals += 1;
+            let items = vec![FetchItem::Uid, FetchItem::Flags];
+            let set = NumberSet::From(last + 1);
+            let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
+            return self.out.send(&fetch, Purpose::Arrived);
+        }
         if wrong && !pass.healed {
             pass.healed = true;
             pass.entered = UidSet::new();
@@ -511,8 +602,8 @@ impl Driver {
             );
             self.events.push_back(Event::Problem { text });
         }
-        let bodies_all = self.pass.as_ref().is_some_and(|p| p.bodies == BodyPolicy::All);
-        self.settle_state(!wrong, bodies_all && lacking == 0)?;
+        let policy = self.pass.as_ref().map_or(BodyPolicy::None, |p| p.bodies);
+        self.settle_state(!wrong, if lacking == 0 { policy } else { BodyPolicy::None })?;
         if wrong {
             self.pass_mut()?.troubled = true;
         }
@@ -520,7 +611,7 @@ impl Driver {
         Ok(())
     }
 
-    fn settle_state(&mut self, whole: bool, bodies_complete: bool) -> Result<()> {
+    fn settle_state(&mut self, whole: bool, bodies_done: BodyPolicy) -> Result<()> {
         let Some(pass) = &self.mailbox_pass else { return Ok(()) };
         let s = &self.selected;
         let now = query::mailbox(&self.store.read()?.tables, pass.mailbox)?;
@@ -535,14 +626,15 @@ impl Driver {
             highest_modseq: s.highest_modseq,
         });
         // A scan met everything; without one the last audit stands.
-        let audited = pass.record.audited_ms == 0 || pass.healed || !pass.record.complete;
+        let audited = pass.record.audited_ms == 0 || pass.met_all;
         let state = StateFact {
             mailbox_id: s.mailbox_id.clone(),
             uid_validity: Some(s.uid_validity),
             uid_next: Some(uid_next.max(highest)),
             highest_modseq: whole.then_some(if modseqs { s.highest_modseq } else { 0 }),
-            complete: Some(whole),
-            bodies_complete: Some(bodies_complete),
+            // A pass that did not add up does not unmake what was known before.
+            complete: (whole || pass.renumbered).then_some(whole),
+            bodies_done: Some(bodies_done),
             settled: Some(settled),
             audited_ms: (whole && audited).then_some(self.now.wall_ms.max(1)),
         };

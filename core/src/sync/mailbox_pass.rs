@@ -36,6 +36,17 @@ pub(crate) struct MailboxPass {
     /// Bodies that were asked for twice and never came.
     pub(crate) given_up: UidSet,
     pub(crate) retried: UidSet,
+    pub(crate) retried_bodies: UidSet,
+    /// Asked for a third time, for the least that makes an entry.
+    pub(crate) bare: UidSet,
+    /// Sizes as the server gave them before, for an audit.
+    pub(crate) sizes: HashMap<u32, u64>,
+    /// UIDs under which the server now has another message.
+    pub(crate) replaced: UidSet,
+    /// A scan met everything that the server counts.
+    pub(crate) met_all: bool,
+    /// How often mail came while the pass ran.
+    pub(crate) arrivals: u32,
     /// New messages are fetched whole at once.
     pub(crate) direct: bool,
     pub(crate) previews: HashMap<u32, Part>,
@@ -69,6 +80,12 @@ impl MailboxPass {
             body_queue: UidSet::new(),
             given_up: UidSet::new(),
             retried: UidSet::new(),
+            retried_bodies: UidSet::new(),
+            bare: UidSet::new(),
+            sizes: HashMap::new(),
+            replaced: UidSet::new(),
+            met_all: false,
+            arrivals: 0,
             direct: false,
             previews: HashMap::new(),
             preview_queue: Vec::new(),
@@ -126,6 +143,6 @@ impl MailboxPass {
     /// into a mailbox where mail arrives.
     pub(crate) fn is_fresh(&self, uid: u32) -> bool {
         let arrives = matches!(self.record.chosen_role.unwrap_or(self.record.role), None | Some(Role::Inbox));
-        arrives && self.record.complete && !self.renumbered && uid >= self.record.uid_next
+        arrives && self.record.uid_next != 0 && !self.renumbered && uid >= self.record.uid_next
     }
 }

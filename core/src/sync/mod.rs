@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, SyncSummary};
 use crate::ids::{AccountId, MailboxId, MessageId, RequestId};
 use crate::imap::capability::Capabilities;
-use crate::imap::client::login::{Login, LoginEvent};
+use crate::imap::client::login::{Login, LoginEvent, LoginStep};
 use crate::imap::client::{Outbound, login};
 use crate::imap::command::Command;
 use crate::imap::response::{Code, Response, Status, StatusKind};
@@ -38,6 +38,7 @@ use crate::store::SharedStore;
 use crate::store::apply::Outcome;
 use crate::store::batch::{AccountFact, Batch, Op};
 use crate::store::records::AccountRecord;
+use crate::sync::bodies::Opening;
 use crate::sync::fetched::Staging;
 use crate::sync::listing::Listing;
 use crate::sync::mailbox_pass::MailboxPass;
@@ -107,15 +108,21 @@ pub(crate) struct Driver {
     enabled: HashSet<String>,
     enable_sent: bool,
     id_sent: bool,
+    server_named: bool,
     listing: Listing,
     selected: Selected,
     pass: Option<Pass>,
     mailbox_pass: Option<MailboxPass>,
     idle: Idle,
     staging: Vec<Staging>,
-    opening: HashMap<u32, (RequestId, MessageId)>,
+    opening: HashMap<u32, Opening>,
+    /// LOGOUT was sent.
     logout: Option<RequestId>,
+    /// Whoever asked for LOGOUT has not been told how it went.
+    logout_waits: Option<RequestId>,
     summary: SyncSummary,
+    /// Facts are on their way into the store.
+    pub(crate) commit_under_way: bool,
     /// What went over the transport, counted by the connection.
     pub(crate) meter: Meter,
     metered: Meter,
@@ -172,6 +179,7 @@ impl Driver {
             enabled: HashSet::new(),
             enable_sent: false,
             id_sent: false,
+            server_named: false,
             listing: Listing::default(),
             selected: Selected::default(),
             pass: None,
@@ -180,7 +188,9 @@ impl Driver {
             staging: Vec::new(),
             opening: HashMap::new(),
             logout: None,
+            logout_waits: None,
             summary: SyncSummary::default(),
+            commit_under_way: false,
             meter: Meter::default(),
             metered: Meter::default(),
         }
@@ -215,6 +225,9 @@ impl Driver {
                     compressed = true;
                 }
                 LoginEvent::Go => self.ready = true,
+                LoginEvent::AskAgain => {
+                    self.out.send(&Command::Capability, Purpose::Login(LoginStep::AskAgain))?;
+                }
                 LoginEvent::Authenticated => self.events.push_back(Event::Authenticated),
             }
         }
@@ -271,10 +284,14 @@ impl Driver {
                     self.open_message(request, message, retried)?
                 }
                 Some(Wish::Watch { request, mailbox }) => {
-                    self.idle = Idle::Wanted { request, mailbox };
+                    if let Some(before) = self.idle.request() {
+                        self.events.push_back(Event::Done { request: before, result: Err(Error::Cancelled) });
+                    }
+                    self.idle = Idle::Wanted { request, mailbox, tried: false };
                 }
                 Some(Wish::Logout { request }) => {
                     self.logout = Some(request);
+                    self.logout_waits = Some(request);
                     self.out.send(&Command::Logout, Purpose::Logout)?;
                 }
                 None => return self.maybe_idle(),
@@ -285,15 +302,21 @@ impl Driver {
 
     /// Takes a wish back.
     pub(crate) fn cancel(&mut self, request: RequestId) -> Result<()> {
-        if let Some(at) = self.wishes.iter().position(|w| w.request() == request) {
+        if self.idle.request() == Some(request) {
+            if let Some(pass) = self.pass.as_mut().filter(|p| p.request == request) {
+                pass.cancelled = true;
+            }
+            self.stop_watching(Some(request))?;
+        } else if let Some(at) = self.wishes.iter().position(|w| w.request() == request) {
+            if let Some(pass) = self.pass.as_mut().filter(|p| p.request == request) {
+                pass.cancelled = true;
+            }
             self.wishes.remove(at);
             self.events.push_back(Event::Done { request, result: Err(Error::Cancelled) });
         } else if let Some(pass) = &mut self.pass
             && pass.request == request
         {
             pass.cancelled = true;
-        } else {
-            self.stop_watching(Some(request))?;
         }
         self.advance()
     }
@@ -326,12 +349,15 @@ impl Driver {
             Next::Settle => self.settle()?,
             Next::Onward => self.next_mailbox()?,
             Next::Finish => self.finish_pass(),
-            Next::Opened { request, message } => {
-                self.events.push_back(Event::Opened { request, message });
-                self.events.push_back(Event::Done { request, result: Ok(SyncSummary::default()) });
-            }
+            Next::Opened { request, message } => self.opened(request, message),
         }
         self.advance()
+    }
+
+    /// A message that was asked for is durable.
+    pub(crate) fn opened(&mut self, request: RequestId, message: MessageId) {
+        self.events.push_back(Event::Opened { request, message });
+        self.events.push_back(Event::Done { request, result: Ok(SyncSummary::default()) });
     }
 
     /// The summary of the sync that ends now.
@@ -382,8 +408,12 @@ impl Driver {
             return self.login_told(told).map(|_| ());
         }
         match &mut self.idle {
-            Idle::Running { begun, .. } => {
+            Idle::Running { begun, end, .. } => {
                 *begun = true;
+                if let Some(stop) = *end {
+                    self.end_idle(stop);
+                    return Ok(());
+                }
                 self.advance()
             }
             Idle::Ending { .. } => Ok(()),
@@ -458,9 +488,6 @@ impl Driver {
             Purpose::Opened { request, uid } => self.opened_answered(request, uid, ok, status)?,
             Purpose::Idle => self.idle_answered(ok)?,
             Purpose::Logout => {
-                if let Some(request) = self.logout {
-                    self.events.push_back(Event::Done { request, result: Ok(SyncSummary::default()) });
-                }
                 return Err(Error::Disconnected("signed out".into()));
             }
             other => self.mailbox_answered(other, ok, status)?,
@@ -477,8 +504,21 @@ impl Driver {
     /// Everything that was under way ends with an error. Nothing stored is lost.
     pub(crate) fn fail(&mut self, error: &Error) {
         let mut requests: Vec<RequestId> = self.wishes.drain(..).map(|w| w.request()).collect();
-        requests.extend(self.pass.take().map(|p| p.request));
-        requests.extend(self.opening.drain().map(|(_, (request, _))| request));
+        requests.extend(self.pass.take().filter(|p| !p.scope.is_quiet()).map(|p| p.request));
+        requests.extend(self.opening.drain().map(|(_, opening)| opening.request));
+        if let Some(Next::Opened { request, .. }) = self.next {
+            requests.push(request);
+        }
+        let signed_out = matches!(error, Error::Disconnected(_));
+        if let Some(request) = self.logout_waits.take() {
+            // A server that closes without an answer has signed us out all the same.
+            let result = if signed_out {
+                Ok(SyncSummary::default())
+            } else {
+                Err(Error::Disconnected(error.to_string()))
+            };
+            self.events.push_back(Event::Done { request, result });
+        }
         requests.extend(std::mem::replace(&mut self.idle, Idle::Off).request());
         requests.sort();
         requests.dedup();
@@ -486,7 +526,9 @@ impl Driver {
             let result = Err(Error::Disconnected(error.to_string()));
             self.events.push_back(Event::Done { request, result });
         }
-        self.mailbox_pass = None;
+        if let Some(done) = self.mailbox_pass.take() {
+            self.leases.release(done.mailbox);
+        }
         self.next = None;
     }
 

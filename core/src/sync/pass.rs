@@ -68,7 +68,11 @@ impl Driver {
             purges: false,
         });
         self.prepare_session()?;
-        if let Some(queue) = self.scoped_mailboxes()? {
+        let queue = match self.scoped_mailboxes() {
+            Err(error @ Error::Gone(_)) => return self.end_pass(Err(error)),
+            other => other?,
+        };
+        if let Some(queue) = queue {
             self.pass_mut()?.queue = queue;
             self.pass_mut()?.phase = Phase::Mailboxes;
             return self.next_mailbox();
@@ -138,11 +142,12 @@ impl Driver {
         let all = query::mailboxes(&self.store.read()?.tables, self.account)?;
         let now = self.now.wall_ms;
         let audit = self.settings.audit_interval_ms;
+        let bodies = self.pass_mut()?.bodies;
         let open = self.selected.mailbox.filter(|_| self.selected.open);
         let mut wanted: Vec<(MailboxId, MailboxRecord)> = all
             .into_iter()
             .filter(|(_, m)| m.kind == MailboxKind::Server && m.selectable)
-            .filter(|(id, m)| Some(*id) == open || !self.is_unchanged(m, now, audit))
+            .filter(|(id, m)| Some(*id) == open || !self.is_unchanged(m, now, audit, bodies))
             .collect();
         // The open one first, then INBOX, then what people look at; the largest archives last.
         wanted.sort_by_key(|(id, m)| (Some(*id) != open, rank(m.role), *id));
@@ -154,13 +159,13 @@ impl Driver {
         self.next_mailbox()
     }
 
-    fn is_unchanged(&self, record: &MailboxRecord, now: i64, audit: i64) -> bool {
+    fn is_unchanged(&self, record: &MailboxRecord, now: i64, audit: i64, bodies: BodyPolicy) -> bool {
         let due = record.audited_ms == 0 || now.saturating_sub(record.audited_ms) >= audit;
         let Some(settled) = record.settled else { return false };
         let Some(numbers) = self.listing.numbers(&record.wire_name).and_then(|n| n.settled()) else {
             return false;
         };
-        !due && record.complete && settled == numbers
+        !due && record.complete && settled == numbers && covers(record.bodies_done, bodies)
     }
 
     /// Goes on with the next mailbox, or finishes.
@@ -171,8 +176,11 @@ impl Driver {
         let pass = self.pass_mut()?;
         if pass.cancelled {
             let request = pass.request;
+            let quiet = pass.scope.is_quiet();
             self.pass = None;
-            self.events.push_back(Event::Done { request, result: Err(Error::Cancelled) });
+            if !quiet {
+                self.events.push_back(Event::Done { request, result: Err(Error::Cancelled) });
+            }
             return Ok(());
         }
         match pass.queue.pop_front() {
@@ -210,9 +218,21 @@ impl Driver {
             self.leases.release(done.mailbox);
         }
         let Some(pass) = self.pass.take() else { return Ok(()) };
+        if pass.scope.is_quiet() {
+            return Ok(());
+        }
         let result = result.map(|()| self.take_summary());
         self.events.push_back(Event::Done { request: pass.request, result });
         Ok(())
+    }
+}
+
+/// Whether bodies that were all brought under one policy are all that another wants.
+fn covers(done: BodyPolicy, wanted: BodyPolicy) -> bool {
+    match (done, wanted) {
+        (BodyPolicy::All, _) | (_, BodyPolicy::None) => true,
+        (BodyPolicy::Newest(done), BodyPolicy::Newest(wanted)) => done >= wanted,
+        _ => false,
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum Purpose {
     Select,
     /// Flags of everything: what is met is what there is.
     Scan,
+    /// What came behind the last message known.
+    Arrived,
     /// Flags that changed since a mod-sequence.
     Changed,
     /// The UIDs within a window of days.

@@ -2,6 +2,10 @@
 
 use crate::ids::MailboxId;
 use crate::set::UidSet;
+use crate::store::batch::Op;
+
+/// EXPUNGEs that are followed one by one before a scan takes over.
+const MOST_EXPUNGES: u32 = 1_000;
 
 /// An opened mailbox.
 #[derive(Debug, Default)]
@@ -26,6 +30,13 @@ pub(crate) struct Selected {
     pub(crate) scanned: Option<UidSet>,
     /// UIDs by sequence number, as far as they came in order.
     sequence: Vec<u32>,
+    /// EXPUNGEs that moved the map along.
+    expunges: u32,
+    /// UIDs that went while a scan was under way.
+    went: UidSet,
+    /// Facts that came before SELECT was answered: they count only once it is clear which mailbox they
+    /// are about.
+    pub(crate) pending: Vec<Op>,
     /// Something happened that only a scan of everything can set right.
     pub(crate) doubtful: bool,
 }
@@ -70,31 +81,57 @@ impl Selected {
             return;
         }
         self.exists -= 1;
+        self.expunges += 1;
         let at = seq as usize - 1;
-        if at < self.sequence.len() {
-            self.vanished.insert(self.sequence.remove(at));
+        if at < self.sequence.len() && self.expunges <= MOST_EXPUNGES {
+            let uid = self.sequence.remove(at);
+            self.vanished.insert(uid);
+            self.went.insert(uid);
         } else {
+            // Moving a long map along for a flood of them would take for ever: a scan is cheaper.
+            self.sequence = Vec::new();
             self.doubtful = true;
         }
     }
 
     /// `* VANISHED`. Earlier ones come with EXISTS already counting them out.
     pub(crate) fn vanished(&mut self, earlier: bool, uids: &UidSet) {
-        let here = uids.intersection(&self.known.union(&self.unknown)).difference(&self.vanished);
-        if !earlier {
+        let here = uids.intersection(&self.known).union(&uids.intersection(&self.unknown));
+        let here = here.difference(&self.vanished);
+        // Before SELECT is answered EXISTS counts them out already, whatever the server calls them.
+        if !earlier && self.open {
             let gone = u32::try_from(here.len()).unwrap_or(u32::MAX);
             self.exists = self.exists.saturating_sub(gone);
-            self.sequence.retain(|uid| !here.contains(*uid));
+            // One that came and went unseen was counted by EXISTS, and which it was cannot be told.
+            self.doubtful |= here.len() != uids.len();
+            if !here.is_empty() {
+                self.sequence = Vec::new();
+            }
         }
+        self.went = self.went.union(&here);
         self.vanished = self.vanished.union(&here);
     }
 
-    /// The scan is complete: what it met is what there is.
+    /// A scan of everything begins.
+    pub(crate) fn start_scan(&mut self) {
+        self.scanned = Some(UidSet::new());
+        self.vanished = UidSet::new();
+        self.went = UidSet::new();
+        self.doubtful = false;
+    }
+
+    /// The scan is complete: what it met is what there is. Where it met fewer than the server counts, or
+    /// a line could not be read, its silence proves nothing: only what was said to go has gone.
     pub(crate) fn finish_scan(&mut self) {
-        if let Some(scanned) = self.scanned.take() {
-            self.vanished = self.known.difference(&scanned);
-            self.unknown = scanned.difference(&self.known);
-            self.doubtful = false;
-        }
+        let Some(scanned) = self.scanned.take() else { return };
+        let scanned = scanned.difference(&self.went);
+        let short = scanned.len() < u64::from(self.exists);
+        self.unknown = scanned.difference(&self.known);
+        self.vanished = if short || self.doubtful {
+            self.went.intersection(&self.known)
+        } else {
+            self.known.difference(&scanned)
+        };
+        self.doubtful |= short;
     }
 }

@@ -39,7 +39,11 @@ impl Driver {
                 self.news();
             }
             Data::Fetch(fetch) if self.selected.mailbox.is_some() => self.fetched(fetch)?,
-            Data::Search(numbers) => self.found(&numbers.iter().collect()),
+            Data::Search(numbers) => {
+                let mut numbers: Vec<u32> = numbers.iter().collect();
+                numbers.sort_unstable();
+                self.found(&numbers.into_iter().collect());
+            }
             Data::Esearch(found) if found.uid => {
                 self.found(&found.all.as_ref().map(set_of).unwrap_or_default());
             }
@@ -67,7 +71,7 @@ impl Driver {
                 name.extend(value.lossy().chars().filter(|c| !c.is_control()).take(100));
             }
         }
-        if !name.is_empty() {
+        if !name.is_empty() && !std::mem::replace(&mut self.server_named, true) {
             self.batch.push(Op::Account(AccountFact { server: Some(name), ..AccountFact::default() }));
         }
     }
@@ -81,6 +85,7 @@ impl Driver {
         // What came in its literals is nobody's: the next answer must not take it for its own.
         self.staging.clear();
         self.selected.doubtful = true;
+        self.listing.doubtful = true;
         self.events.push_back(Event::Problem { text: format!("a response could not be read: {why}") });
         Ok(())
     }
@@ -88,8 +93,11 @@ impl Driver {
 
 /// A server's set as ranges, never counted out.
 pub(super) fn set_of(set: &SequenceSet<'_>) -> UidSet {
+    // In order, since a set grows quickly at its end and a server may send ranges shuffled.
+    let mut ranges: Vec<(u32, u32)> = set.ranges().collect();
+    ranges.sort_unstable();
     let mut out = UidSet::new();
-    for (low, high) in set.ranges() {
+    for (low, high) in ranges {
         out.insert_range(low, high);
     }
     out

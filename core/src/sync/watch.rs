@@ -5,6 +5,7 @@ use crate::event::{Event, SyncSummary};
 use crate::ids::{MailboxId, RequestId};
 use crate::imap::command::Command;
 use crate::options::SyncScope;
+use crate::store::query;
 use crate::sync::{Driver, Purpose, Wish};
 
 /// Servers may end a connection that idles for 30 minutes (RFC 2177 §3).
@@ -20,6 +21,8 @@ pub(crate) enum Idle {
     Wanted {
         request: RequestId,
         mailbox: MailboxId,
+        /// It was tried to open it.
+        tried: bool,
     },
     /// IDLE is sent, and has begun once the server's `+` came: news may precede it, DONE must not.
     Running {
@@ -28,6 +31,8 @@ pub(crate) enum Idle {
         since_ms: u64,
         news: bool,
         begun: bool,
+        /// DONE is to be sent as soon as it has begun; whether watching ends with it.
+        end: Option<bool>,
     },
     /// DONE is sent; the tagged answer is to come.
     Ending {
@@ -79,7 +84,7 @@ impl Driver {
                 Ok(())
             }
             Idle::Polling { request, mailbox, .. } => {
-                self.idle = Idle::Wanted { request, mailbox };
+                self.idle = Idle::Wanted { request, mailbox, tried: true };
                 self.look_again(request, mailbox);
                 self.advance()
             }
@@ -93,14 +98,26 @@ impl Driver {
 
     /// Nothing else is to be done: watch, if that is wanted.
     pub(super) fn maybe_idle(&mut self) -> Result<()> {
-        let Idle::Wanted { request, mailbox } = self.idle else { return Ok(()) };
+        let Idle::Wanted { request, mailbox, tried } = self.idle else { return Ok(()) };
+        let since_ms = self.now.mono_ms;
         if self.selected.mailbox != Some(mailbox) || !self.selected.open {
+            let there = query::mailbox(&self.store.read()?.tables, mailbox).is_ok_and(|m| !m.gone);
+            if !there {
+                self.idle = Idle::Off;
+                self.events.push_back(Event::Done { request, result: Err(Error::Gone("mailbox")) });
+                return Ok(());
+            }
+            if tried {
+                // Another connection has it, or the server refuses it: look again in a while.
+                self.idle = Idle::Polling { request, mailbox, since_ms };
+                return Ok(());
+            }
+            self.idle = Idle::Wanted { request, mailbox, tried: true };
             self.look_again(request, mailbox);
             return self.advance();
         }
-        let since_ms = self.now.mono_ms;
         if self.capabilities.has("IDLE") {
-            self.idle = Idle::Running { request, mailbox, since_ms, news: false, begun: false };
+            self.idle = Idle::Running { request, mailbox, since_ms, news: false, begun: false, end: None };
             return self.out.send(&Command::Idle, Purpose::Idle);
         }
         self.idle = Idle::Polling { request, mailbox, since_ms };
@@ -109,6 +126,10 @@ impl Driver {
 
     /// Sends DONE where IDLE runs.
     pub(super) fn end_idle(&mut self, stop: bool) {
+        if let Idle::Running { begun: false, end, .. } = &mut self.idle {
+            *end = Some(stop || *end == Some(true));
+            return;
+        }
         if let Idle::Running { request, mailbox, news, .. } = self.idle {
             self.out.done();
             self.idle = Idle::Ending { request, mailbox, news, stop };
@@ -131,7 +152,7 @@ impl Driver {
             }
             // The server may end IDLE by itself; what came meanwhile is looked at all the same.
             Idle::Ending { request, mailbox, news, .. } | Idle::Running { request, mailbox, news, .. } => {
-                self.idle = Idle::Wanted { request, mailbox };
+                self.idle = Idle::Wanted { request, mailbox, tried: false };
                 if !ok {
                     let since_ms = self.now.mono_ms;
                     self.idle = Idle::Polling { request, mailbox, since_ms };

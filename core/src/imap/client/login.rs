@@ -65,6 +65,8 @@ pub enum LoginEvent {
     Compressed,
     /// Commands may be sent: the login cannot ask back any more.
     Go,
+    /// CAPABILITY is to be sent, compressed.
+    AskAgain,
     /// The server agreed.
     Authenticated,
 }
@@ -177,7 +179,7 @@ impl Login {
         match status.kind {
             StatusKind::Ok => self.after_greeting(out),
             // An attacker who answers PREAUTH makes a client skip STARTTLS: refused.
-            StatusKind::Preauth if self.config.security == Security::StartTls => Err(Error::LoginImpossible(
+            StatusKind::Preauth if !self.may_send_plaintext() => Err(Error::LoginImpossible(
                 "the server calls the connection authenticated before it is encrypted".into(),
             )),
             StatusKind::Preauth => {
@@ -480,6 +482,10 @@ impl Login {
             LoginStep::Compress => {
                 self.compress_answered = true;
                 let mut told = if ok { vec![LoginEvent::Compressed] } else { Vec::new() };
+                if self.capabilities.is_empty() {
+                    told.push(LoginEvent::AskAgain);
+                    return Ok(told);
+                }
                 told.extend(self.settled(out)?);
                 told.extend(self.go());
                 Ok(told)
@@ -501,7 +507,10 @@ impl Login {
         self.state = State::Settling;
         let mut told = vec![LoginEvent::Authenticated];
         if self.capabilities.is_empty() {
-            out.send(&Command::Capability, LoginStep::AskAgain.into())?;
+            // Behind COMPRESS nothing goes out before its answer: the server would take it for compressed.
+            if !self.compress_sent || self.compress_answered {
+                out.send(&Command::Capability, LoginStep::AskAgain.into())?;
+            }
             return Ok(told);
         }
         told.extend(self.settled(out)?);

@@ -79,14 +79,15 @@ impl Inbound {
 #[derive(Debug)]
 struct InFlight<P> {
     tag: String,
+    number: u32,
     purpose: P,
 }
 
 /// A fragment of a command that has not gone out, or has and waits for a `+`.
 struct Held {
     fragment: Fragment,
+    tag: u32,
     sent: bool,
-    last: bool,
 }
 
 /// Commands on their way to the server, each with what it is for.
@@ -132,10 +133,9 @@ impl<P> Outbound<P> {
         let encoded = encode::encode(&tag, command, &self.options)
             .map_err(|e| Error::Invalid { what: "command", why: e.to_string() })?;
         self.commands += 1;
-        self.in_flight.push_back(InFlight { tag, purpose });
-        let count = encoded.fragments.len();
-        for (i, fragment) in encoded.fragments.into_iter().enumerate() {
-            self.held.push_back(Held { fragment, sent: false, last: i + 1 == count });
+        self.in_flight.push_back(InFlight { tag, number: self.next_tag, purpose });
+        for fragment in encoded.fragments {
+            self.held.push_back(Held { fragment, tag: self.next_tag, sent: false });
         }
         self.release(false);
         Ok(())
@@ -204,20 +204,11 @@ impl<P> Outbound<P> {
     /// The purpose of the command that a tag answers, which is done with now.
     pub fn complete(&mut self, tag: &[u8]) -> Option<P> {
         let at = self.in_flight.iter().position(|c| c.tag.as_bytes() == tag)?;
+        let done = self.in_flight.remove(at)?;
         // A command refused before its literal was asked for takes the rest of itself back.
-        if at == 0 && self.waits_for_literal() {
-            self.drop_held_command();
-        }
-        self.in_flight.remove(at).map(|c| c.purpose)
-    }
-
-    fn drop_held_command(&mut self) {
-        while let Some(held) = self.held.pop_front() {
-            if held.last {
-                break;
-            }
-        }
+        self.held.retain(|held| held.tag != done.number);
         self.release(false);
+        Some(done.purpose)
     }
 
     /// The purposes that wait, oldest first.
