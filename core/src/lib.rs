@@ -141,6 +141,7 @@ pub use crate::model::{
     MessageRow, Page, Protocol, Role, Security, Window,
 };
 pub use crate::options::{CommitMode, ConnectionOptions, Progress, SyncScope, WorkLimit};
+pub use crate::store::shrink::ShrinkProgress;
 pub use crate::store::storage::{FileStorage, MemoryStorage, Storage, StorageFile};
 pub use crate::store::verify::VerifyReport;
 pub use crate::time::Now;

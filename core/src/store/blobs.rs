@@ -7,8 +7,8 @@
 use redb::ReadableTable;
 
 use crate::error::{Error, Result};
-use crate::store::keys;
 use crate::store::tables::Tables;
+use crate::store::{keys, shrink};
 
 /// What a page run holds besides a chunk's bytes: the leaf's header and offsets, the key, our octet.
 const OVERHEAD: usize = 4 + 4 + 4 + 16 + 1;
@@ -43,6 +43,20 @@ pub(crate) fn append(tables: &mut Tables<'_>, blob: u64, mut offset: u64, mut da
         data = rest;
     }
     Ok(())
+}
+
+/// Octets of pages that a stored chunk takes. Several short ones share a page.
+pub(super) fn room(stored: usize) -> usize {
+    let needed = stored + OVERHEAD - 1;
+    if needed <= PAGE { needed } else { needed.next_power_of_two().max(PAGE) }
+}
+
+/// A stored chunk in a shorter form, where that takes noticeably less room.
+pub(super) fn compress(stored: &[u8]) -> Option<Vec<u8>> {
+    let (&PLAIN, data) = stored.split_first()? else { return None };
+    let mut new = vec![DEFLATE];
+    new.extend_from_slice(&shrink::deflate(data));
+    (room(new.len()) * 10 <= room(stored.len()) * 9).then_some(new)
 }
 
 /// Drops a blob and all its chunks.

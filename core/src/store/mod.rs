@@ -18,6 +18,7 @@ mod placements;
 pub(crate) mod query;
 mod record;
 pub(crate) mod records;
+pub(crate) mod shrink;
 pub(crate) mod storage;
 mod tables;
 pub(crate) mod verify;

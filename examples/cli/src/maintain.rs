@@ -1,4 +1,4 @@
-//! `mailkeep verify`, `stats` and `compact`.
+//! `mailkeep verify`, `stats` and `compact` (which compresses first).
 
 use std::io::Write;
 use std::path::Path;
@@ -68,9 +68,13 @@ pub(crate) fn stats(db: &Path, arguments: Arguments, out: &mut impl Write) -> Re
     Ok(writeln!(out, "file       {}", size(file))?)
 }
 
+/// Octets of bodies looked at in one transaction.
+const SHRINK_STEP: u64 = 4 << 20;
+
 pub(crate) fn compact(db: &Path, arguments: Arguments, out: &mut impl Write) -> Result<(), Failure> {
     let engine = places::open(db)?;
     let before = file_size(db);
+    while !engine.shrink(SHRINK_STEP)?.done {}
     engine.compact()?;
     engine.close();
     let after = file_size(db);
