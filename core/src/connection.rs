@@ -263,7 +263,14 @@ impl Connection {
 
     /// Bring one message here whole.
     pub fn fetch(&mut self, message: MessageId) -> RequestId {
-        self.wish(|request| Wish::Open { request, message, retried: false })
+        self.wish(|request| Wish::Open { request, message, part: None, retried: false })
+    }
+
+    /// Bring one part of a message here, by its number (`1.2`, RFC 9051 §6.4.5.1), without the rest:
+    /// [`Engine::part`](crate::Engine::part) has it then. Where the message is here whole there is nothing to do.
+    pub fn fetch_part(&mut self, message: MessageId, number: impl Into<String>) -> RequestId {
+        let part = Some(number.into());
+        self.wish(|request| Wish::Open { request, message, part, retried: false })
     }
 
     /// Watch a mailbox whenever nothing else is to be done, and keep it in step.

@@ -279,12 +279,16 @@ impl Engine {
         Ok(self.body(message, 0, u64::MAX)?.and_then(|raw| message::html_body(&raw)))
     }
 
-    /// A part of a message by its number (`1.2`), decoded; `None` where there is none or the message is not here.
+    /// A part of a message by its number (`1.2`), decoded; `None` where there is none, or neither it nor the
+    /// message is here.
     ///
     /// # Errors
     /// [`Error::Gone`].
     pub fn part(&self, message: MessageId, number: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.body(message, 0, u64::MAX)?.and_then(|raw| message::part_data(&raw, number)))
+        match self.body(message, 0, u64::MAX)? {
+            Some(raw) => Ok(message::part_data(&raw, number)),
+            None => query::lone_part(&self.shared.store.read()?.tables, message, number, &self.shared.limits),
+        }
     }
 
     /// What changed since a commit: what a screen that missed events must draw again.

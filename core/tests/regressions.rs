@@ -190,3 +190,37 @@ fn shrinking_keeps_every_byte() {
     assert_eq!(host.snapshot(), before);
     host.assert_in_step();
 }
+
+/// One part of a message comes alone, is kept, and goes when the whole message is here.
+#[test]
+fn a_part_is_fetched_without_the_rest() {
+    let server = ModelServer::new(Tier::Everything);
+    server.deliver("INBOX", Mail::new(1).attachment(300_000).build());
+    let mut host = Host::new(&server).settings(|s| s.bodies = BodyPolicy::None);
+    host.sync_all();
+    let inbox = host.inbox();
+    let row = host.engine.messages(inbox, None, 1).expect("a page").rows.remove(0);
+    let message = host.engine.message(row.id).expect("a message");
+    let attachment = message.details.parts.iter().find(|p| p.is_attachment()).expect("an attachment");
+    assert_eq!(host.engine.part(row.id, &attachment.number).expect("no part yet"), None);
+
+    for drop_first in [false, true] {
+        if drop_first {
+            host.drop_connection();
+        }
+        let request = host.connect().fetch_part(row.id, attachment.number.clone());
+        host.run_request(request).expect("the part");
+        let alone = host.engine.part(row.id, &attachment.number).expect("the store").expect("the part");
+        assert!(alone.len() >= 200_000, "{}", alone.len());
+        assert!(!host.engine.message(row.id).expect("a message").row.has_body());
+        host.check();
+    }
+    let alone = host.engine.part(row.id, &attachment.number).expect("the store").expect("the part");
+    let request = host.connect().fetch_part(row.id, "1.x");
+    assert!(matches!(host.run_request(request), Err(Error::Invalid { .. })));
+    let request = host.connect().fetch(row.id);
+    host.run_request(request).expect("the message");
+    assert!(host.engine.message(row.id).expect("a message").row.has_body());
+    assert_eq!(host.engine.part(row.id, &attachment.number).expect("the store"), Some(alone));
+    host.check();
+}

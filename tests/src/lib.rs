@@ -11,6 +11,7 @@
 //! | [`corpus`] | real, synthetic and odd messages |
 //! | [`compare`] | what Python's imaplib sees on a server against what the program lists |
 //! | [`program`] | runs `mailkeep` |
+//! | [`host`] | runs the engine in the test's own process |
 //! | [`scenario`] | the acceptance scenario that every server and profile goes through |
 //! | [`imap`] | a client of a few lines, to fill servers and to prod them |
 
@@ -18,6 +19,7 @@ pub mod compare;
 pub mod corpus;
 pub mod cyrus;
 pub mod dovecot;
+pub mod host;
 pub mod imap;
 pub mod program;
 pub mod proxy;

@@ -37,7 +37,7 @@ impl TransferEncoding {
     }
 
     /// The content of `data`, which may be cut anywhere: an unfinished last group is left out.
-    pub(super) fn decode(self, data: &[u8]) -> Cow<'_, [u8]> {
+    pub(crate) fn decode(self, data: &[u8]) -> Cow<'_, [u8]> {
         match self {
             TransferEncoding::Identity | TransferEncoding::Unknown => Cow::Borrowed(data),
             TransferEncoding::QuotedPrintable => Cow::Owned(quoted_printable(data)),

@@ -11,7 +11,7 @@ use crate::store::record;
 use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MailboxRecord, MessageRecord};
 use crate::store::tables::get;
 use crate::store::writer::Writer;
-use crate::store::{blobs, expunge, identity, keys, mailboxes, orphans, partials};
+use crate::store::{blobs, expunge, identity, keys, mailboxes, orphans, partials, parts};
 
 /// What a commit did.
 #[derive(Debug, Default, Clone)]
@@ -75,6 +75,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
                     .partials
                     .insert(keys::uid(mailbox, uid).as_slice(), record::encode(&partial).as_slice())?;
             }
+            Op::Part { mailbox, uid, number, body } => parts::enter(w, mailbox, uid, &number, &body)?,
             Op::Collect { mailbox } => partials::collect(w, mailbox)?,
             Op::Purge { before_ms } => orphans::purge(w, account, before_ms)?,
         }
@@ -385,6 +386,7 @@ fn write_body(
         content.summary = reading.summary;
     }
     w.tables.details.remove(keys::content(id).as_slice())?;
+    parts::drop_all(w, id)?;
     content.body =
         Some(BodyRecord { blob: body.blob, len: body.len(), sha256: hash.raw, canonical: hash.canonical });
     let mut offset = body.stored;

@@ -42,6 +42,8 @@ pub(crate) enum Op {
     Piece { blob: u64, offset: u64, data: Vec<u8> },
     /// How far a body has come that a cut would interrupt.
     Partial { mailbox: MailboxId, uid: u32, partial: PartialBody },
+    /// One part of a message that is not here whole.
+    Part { mailbox: MailboxId, uid: u32, number: String, body: Box<StagedBody> },
     /// Bodies that came in part and that nobody will finish may go.
     Collect { mailbox: MailboxId },
     /// What went from the server before this time may be forgotten.
@@ -292,6 +294,7 @@ impl Batch {
         self.weight += match &op {
             Op::Message(fact) => fact.weight(),
             Op::Piece { data, .. } => data.len(),
+            Op::Part { body, .. } => 400 + body.held(),
             Op::Listed { mailboxes, .. } => mailboxes.iter().map(|m| 200 + m.name.len() * 2).sum(),
             Op::Account(fact) => 200 + fact.capabilities.iter().flatten().map(String::len).sum::<usize>(),
             _ => 200,

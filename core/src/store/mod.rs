@@ -14,6 +14,7 @@ mod keys;
 mod mailboxes;
 mod orphans;
 mod partials;
+mod parts;
 mod placements;
 pub(crate) mod query;
 mod record;
@@ -347,6 +348,10 @@ fn first_free_blob(database: &Database) -> Result<u64> {
     let tables = Snapshot::open(&database.begin_read()?)?;
     let last = tables.blobs.last()?.and_then(|(key, _)| keys::read_u64(key.value(), 0));
     let mut free = last.map_or(1, |last| last + 1);
+    for entry in tables.parts.iter()? {
+        let part: records::PartRecord = record::decode(entry?.1.value())?;
+        free = free.max(part.blob + 1);
+    }
     for entry in tables.partials.iter()? {
         let partial: batch::PartialBody = record::decode(entry?.1.value())?;
         free = free.max(partial.blob + 1);

@@ -8,7 +8,7 @@ use crate::ids::{AccountId, ContentId, MessageId};
 use crate::model::Change;
 use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord};
 use crate::store::writer::Writer;
-use crate::store::{blobs, identity, keys, record};
+use crate::store::{blobs, identity, keys, parts, record};
 
 /// How long a message that appeared elsewhere first may still turn out to be one that moved.
 const GRACE_MS: i64 = 24 * 3_600_000;
@@ -115,6 +115,7 @@ pub(crate) fn drop_unheld(w: &mut Writer<'_>, content: ContentId) -> Result<()> 
             blobs::remove(&mut w.tables, body.blob)?;
         }
     }
+    parts::drop_all(w, content)?;
     w.tables.contents.remove(keys::content(content).as_slice())?;
     w.tables.details.remove(keys::content(content).as_slice())?;
     Ok(())

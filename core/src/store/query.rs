@@ -15,9 +15,10 @@ use crate::set::UidSet;
 use crate::store::batch::PartialBody;
 use crate::store::records::{
     AccountRecord, ChangesRecord, ContentRecord, Counters, KeywordsRecord, MailboxRecord, MessageRecord,
+    PartRecord,
 };
 use crate::store::tables::{Read, Snapshot, get};
-use crate::store::{blobs, keys, placements, record, writer};
+use crate::store::{blobs, keys, parts, placements, record, writer};
 
 pub(crate) fn counters(tables: &Snapshot) -> Result<Counters> {
     Ok(match get(&tables.meta, writer::COUNTERS)? {
@@ -244,6 +245,27 @@ pub(crate) fn body(tables: &Snapshot, id: MessageId, offset: u64, len: u64) -> R
     let body = content_record(tables, record.content)?.and_then(|c| c.body);
     body.map(|b| blobs::read(&tables.blobs, b.blob, offset, len.min(b.len.saturating_sub(offset))))
         .transpose()
+}
+
+/// Whether a message is here whole.
+pub(crate) fn has_whole(tables: &Snapshot, id: MessageId) -> Result<bool> {
+    let Some(message) = message_record(tables, id)? else { return Ok(false) };
+    Ok(content_record(tables, message.content)?.is_some_and(|c| c.body.is_some()))
+}
+
+/// A part that is here without the rest of its message, decoded.
+pub(crate) fn lone_part(
+    tables: &Snapshot,
+    id: MessageId,
+    number: &str,
+    limits: &Limits,
+) -> Result<Option<Vec<u8>>> {
+    let message = message(tables, id, limits)?;
+    let found = get(&tables.parts, &parts::key(message.row.content, number))?;
+    let Some(part) = found.map(|b| record::decode::<PartRecord>(&b)).transpose()? else { return Ok(None) };
+    let data = blobs::read(&tables.blobs, part.blob, 0, part.len)?;
+    let described = message.details.parts.iter().find(|p| p.number == number);
+    Ok(Some(described.map_or(data.clone(), |p| p.encoding.decode(&data).into_owned())))
 }
 
 /// The change feed after a commit.

@@ -117,6 +117,13 @@ pub(crate) struct BodyRecord {
     pub(crate) canonical: [u8; 32],
 }
 
+/// A part that is here without the rest of its message.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct PartRecord {
+    pub(crate) blob: u64,
+    pub(crate) len: u64,
+}
+
 /// What is handed out next.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Counters {
@@ -171,4 +178,5 @@ records! {
     ChangesRecord, 1, "change feed";
     OrphanRecord, 1, "orphan";
     PartialBody, 1, "partial body";
+    PartRecord, 1, "part";
 }

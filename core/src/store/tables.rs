@@ -77,6 +77,8 @@ tables! {
     changes = "changes";
     /// (mailbox, UID) → a body that has come in part.
     partials = "partials";
+    /// (content, part number) → a part of a message that is not here whole.
+    parts = "parts";
     /// Message id → nothing: new mail that no one has acknowledged.
     fresh = "fresh";
     /// (mailbox, message) → when it went from the server: hidden, and kept for a while.

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::flags::Flags;
 use crate::ids::{ContentId, MailboxId, MessageId};
 use crate::message::ContentHasher;
-use crate::store::records::{ContentRecord, MailboxRecord, MessageRecord};
+use crate::store::records::{ContentRecord, MailboxRecord, MessageRecord, PartRecord};
 use crate::store::tables::Snapshot;
 use crate::store::{batch::PartialBody, blobs, keys, placements, query, record};
 
@@ -167,6 +167,14 @@ fn check_loose_ends(tables: &Snapshot, report: &mut VerifyReport) -> Result<()> 
     }
     for entry in tables.partials.iter()? {
         named.insert(record::decode::<PartialBody>(entry?.1.value())?.blob);
+    }
+    for entry in tables.parts.iter()? {
+        let (key, value) = entry?;
+        let content = keys::read_u64(key.value(), 0).map(ContentId).unwrap_or(ContentId(0));
+        if query::content_record(tables, content)?.is_none_or(|c| c.body.is_some()) {
+            report.problem(|| format!("a part of content {content} lies about"));
+        }
+        named.insert(record::decode::<PartRecord>(value.value())?.blob);
     }
     let mut last = None;
     for entry in tables.blobs.iter()? {

@@ -32,6 +32,8 @@ const PREVIEWS: u64 = 500;
 pub(crate) struct Opening {
     pub(crate) request: RequestId,
     pub(crate) message: MessageId,
+    /// Only this part of it is wanted.
+    pub(crate) part: Option<String>,
     /// What came of it before, and its size in all.
     pub(crate) rest: Option<(StagedBody, u64)>,
     /// It has come.
@@ -156,13 +158,26 @@ impl Driver {
         &mut self,
         request: RequestId,
         message: MessageId,
+        part: Option<String>,
         retried: bool,
     ) -> Result<()> {
+        let numbers = match part.as_deref().map(part_numbers).transpose() {
+            Ok(numbers) => numbers,
+            Err(error) => {
+                self.events.push_back(Event::Done { request, result: Err(error) });
+                return Ok(());
+            }
+        };
         let reading = self.store.read()?;
         let Some((mailbox, uid)) = query::place_of(&reading.tables, message)? else {
             self.events.push_back(Event::Done { request, result: Err(Error::Gone("message")) });
             return Ok(());
         };
+        if query::has_whole(&reading.tables, message)? {
+            drop(reading);
+            self.opened(request, message);
+            return Ok(());
+        }
         drop(reading);
         if self.selected.mailbox != Some(mailbox) || !self.selected.open {
             if retried {
@@ -171,19 +186,21 @@ impl Driver {
                 return Ok(());
             }
             // The mailbox is opened first, which also makes sure of the UID.
-            self.wishes.push_front(Wish::Open { request, message, retried: true });
+            self.wishes.push_front(Wish::Open { request, message, part, retried: true });
             return self.start_pass(request, SyncScope::opening(mailbox));
         }
         let begun = query::partials(&self.store.read()?.tables, mailbox)?;
-        let begun =
-            begun.into_iter().find(|(u, p)| *u == uid && p.uid_validity == self.selected.uid_validity);
+        let begun = begun
+            .into_iter()
+            .find(|(u, p)| part.is_none() && *u == uid && p.uid_validity == self.selected.uid_validity);
         let rest = begun.and_then(|(_, p)| Some((resume(&self.store, p).ok()?, p.total)));
         let partial = rest.as_ref().map(|(body, total)| {
             let length = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
             (length(body.len()), length(total - body.len()))
         });
-        self.opening.insert(uid, Opening { request, message, rest, got: false });
-        let items = vec![FetchItem::Uid, FetchItem::Peek { section: Section::Full, partial }];
+        self.opening.insert(uid, Opening { request, message, part, rest, got: false });
+        let section = numbers.map_or(Section::Full, Section::Part);
+        let items = vec![FetchItem::Uid, FetchItem::Peek { section, partial }];
         let set = NumberSet::Set(UidSet::from_range(uid, uid));
         let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
         self.out.send(&fetch, Purpose::Opened { request, uid })
@@ -208,6 +225,12 @@ impl Driver {
         }
         Ok(())
     }
+}
+
+/// A part's number as the protocol has it.
+fn part_numbers(number: &str) -> Result<Vec<u32>> {
+    let numbers: Option<Vec<u32>> = number.split('.').map(|n| n.parse().ok().filter(|n| *n != 0)).collect();
+    numbers.ok_or_else(|| Error::Invalid { what: "part number", why: format!("{number:?} is none") })
 }
 
 fn is_body(purpose: &Purpose) -> bool {

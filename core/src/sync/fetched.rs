@@ -25,7 +25,9 @@ const LONGEST_KEYWORD: usize = 255;
 pub(crate) enum Staging {
     /// A whole message, or the rest of one.
     Body(Box<StagingBody>),
-    /// A header, a part; cut where it is longer than anyone reads.
+    /// A part that a person wants.
+    Part(Box<StagingBody>),
+    /// A header, a preview; cut where it is longer than anyone reads.
     Piece(Vec<u8>),
     /// Nothing that was asked for.
     Refused,
@@ -53,6 +55,7 @@ struct Told<'a> {
     parts: Option<Vec<message::Part>>,
     piece: Option<(Vec<u8>, Vec<u8>)>,
     body: Option<StagedBody>,
+    part: Option<(String, StagedBody)>,
     /// The UID that stood before the body.
     staged_for: Option<u32>,
 }
@@ -68,10 +71,20 @@ impl Driver {
             Ok(SectionHead { binary: false, section: b"", uid, origin, .. }) => {
                 self.stage_body(uid, u64::from(origin.unwrap_or(0)), len)
             }
+            Ok(SectionHead { binary: false, section, uid, .. }) if self.opens_part(uid, section) => {
+                let body = StagedBody::new(self.store.new_blob(), len);
+                Staging::Part(Box::new(StagingBody { uid, body, total: len }))
+            }
             Ok(SectionHead { binary: false, .. }) => Staging::Piece(Vec::new()),
             _ => Staging::Refused,
         };
         self.staging.push(staged);
+    }
+
+    /// Whether a section is the part that a person wants of this message.
+    fn opens_part(&self, uid: Option<u32>, section: &[u8]) -> bool {
+        let opening = uid.and_then(|uid| self.opening.get(&uid)).filter(|o| !o.got);
+        opening.is_some_and(|o| o.part.as_ref().is_some_and(|p| p.as_bytes() == section))
     }
 
     fn stage_body(&mut self, uid: Option<u32>, origin: u64, len: u64) -> Staging {
@@ -104,6 +117,21 @@ impl Driver {
     /// Bytes of the literal that began last.
     pub(crate) fn literal_data(&mut self, data: &[u8]) {
         match self.staging.last_mut() {
+            Some(Staging::Part(staging)) => {
+                staging.body.push(data);
+                if staging.body.held() >= FLUSH
+                    && let Some(mailbox) = self.selected.mailbox
+                {
+                    for op in staging.body.take_full_chunks() {
+                        self.batch.push(op);
+                    }
+                    // Entered under no UID: it is not gone on with, only kept from lying about.
+                    let uid_validity = self.selected.uid_validity;
+                    let (blob, received) = (staging.body.blob, staging.body.stored);
+                    let partial = PartialBody { uid_validity, blob, received, total: staging.total };
+                    self.batch.push(Op::Partial { mailbox, uid: 0, partial });
+                }
+            }
             Some(Staging::Body(staging)) => {
                 let StagingBody { uid, body, total } = &mut **staging;
                 body.push(data);
@@ -208,6 +236,9 @@ impl Driver {
                                     told.staged_for = staging.uid;
                                     told.body = Some(staging.body);
                                 }
+                                Some(Staging::Part(staging)) => {
+                                    told.part = Some((String::from_utf8_lossy(section).into(), staging.body));
+                                }
                                 Some(Staging::Piece(bytes)) => self.piece(&mut told, section, bytes),
                                 _ => {}
                             }
@@ -230,6 +261,12 @@ impl Driver {
     }
 
     fn inline_section(&mut self, told: &mut Told<'_>, section: &[u8], origin: u64, bytes: &[u8]) {
+        if self.opens_part(told.uid, section) {
+            let mut body = StagedBody::new(self.store.new_blob(), bytes.len() as u64);
+            body.push(bytes);
+            told.part = Some((String::from_utf8_lossy(section).into(), body));
+            return;
+        }
         if !section.is_empty() {
             return self.piece(told, section, bytes.to_vec());
         }
@@ -253,6 +290,12 @@ impl Driver {
         let known = s.known.contains(uid);
         if let Some(scanned) = &mut s.scanned {
             scanned.insert(uid);
+        }
+        if let Some((number, body)) = told.part.take()
+            && let Some(opening) = self.opening.get_mut(&uid).filter(|o| !o.got)
+        {
+            opening.got = true;
+            self.batch.push(Op::Part { mailbox, uid, number, body: Box::new(body) });
         }
         let mut fact = MessageFact::new(mailbox, uid);
         let mut useful = false;

@@ -51,10 +51,24 @@ use crate::time::Now;
 /// A wish that waits for its turn.
 #[derive(Debug)]
 pub(crate) enum Wish {
-    Sync { request: RequestId, scope: SyncScope },
-    Open { request: RequestId, message: MessageId, retried: bool },
-    Watch { request: RequestId, mailbox: MailboxId },
-    Logout { request: RequestId },
+    Sync {
+        request: RequestId,
+        scope: SyncScope,
+    },
+    /// `part` asks for one part of the message only.
+    Open {
+        request: RequestId,
+        message: MessageId,
+        part: Option<String>,
+        retried: bool,
+    },
+    Watch {
+        request: RequestId,
+        mailbox: MailboxId,
+    },
+    Logout {
+        request: RequestId,
+    },
 }
 
 impl Wish {
@@ -280,8 +294,8 @@ impl Driver {
         while self.is_free() {
             match self.wishes.pop_front() {
                 Some(Wish::Sync { request, scope }) => self.start_pass(request, scope)?,
-                Some(Wish::Open { request, message, retried }) => {
-                    self.open_message(request, message, retried)?
+                Some(Wish::Open { request, message, part, retried }) => {
+                    self.open_message(request, message, part, retried)?;
                 }
                 Some(Wish::Watch { request, mailbox }) => {
                     if let Some(before) = self.idle.request() {
