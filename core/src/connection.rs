@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::commit::{Commit, CommitDone};
 use crate::error::{Error, Fault, Result};
 use crate::event::Event;
-use crate::ids::{AccountId, MailboxId, MessageId, RequestId};
+use crate::ids::{AccountId, ConnectionId, MailboxId, MessageId, RequestId};
 use crate::imap::client::Inbound;
 use crate::imap::client::login::LoginEvent;
 use crate::imap::parse;
@@ -83,6 +83,25 @@ impl Connection {
     /// The account that this connection serves.
     pub fn account(&self) -> AccountId {
         self.account
+    }
+
+    /// Its id, which [`Engine::poll_wake`](crate::Engine::poll_wake) names.
+    pub fn id(&self) -> ConnectionId {
+        self.driver.leases.connection()
+    }
+
+    /// Another connection is done with what this one wanted: it looks at what it had to leave out.
+    ///
+    /// # Errors
+    /// As [`Connection::handle_input`].
+    pub fn handle_wake(&mut self, now: Now) -> Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        self.enter(now)?;
+        let outcome = self.driver.look_at_skipped();
+        self.settle(outcome);
+        Ok(())
     }
 
     /// Whether the connection is of no more use.

@@ -1,10 +1,10 @@
 //! The face of the library: open a store, ask it things, connect accounts.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::connection::Connection;
 use crate::error::{Error, Result};
-use crate::ids::{AccountId, MailboxId, MessageId};
+use crate::ids::{AccountId, ConnectionId, MailboxId, MessageId};
 use crate::imap::capability::Capabilities;
 use crate::limits::Limits;
 use crate::message;
@@ -89,13 +89,8 @@ impl Engine {
     pub fn open(storage: impl Storage, options: EngineOptions) -> Result<Engine> {
         let store_options = StoreOptions { cache: options.cache_bytes, quick_repair: options.quick_repair };
         let store = Store::open(Box::new(storage), store_options, options.seed)?;
-        let shared = Shared {
-            store: Arc::new(store),
-            limits: options.limits,
-            batch_bytes: options.batch_bytes.max(64 << 10),
-            seed: options.seed,
-            held: Mutex::default(),
-        };
+        let batch_bytes = options.batch_bytes.max(64 << 10);
+        let shared = Shared::new(Arc::new(store), options.limits, batch_bytes, options.seed);
         Ok(Engine { shared: Arc::new(shared) })
     }
 
@@ -320,6 +315,34 @@ impl Engine {
             Ok(())
         });
         done.map(|_| ())
+    }
+
+    /// The next connection that has something to do because of another: call its
+    /// [`Connection::handle_wake`]. `None` when there is no more.
+    pub fn poll_wake(&self) -> Option<ConnectionId> {
+        self.shared.next_wake()
+    }
+
+    /// What to call, from whatever thread, when [`Engine::poll_wake`] has something; `None` calls nothing.
+    pub fn set_waker(&self, waker: Option<Arc<dyn Fn() + Send + Sync>>) {
+        self.shared.set_waker(waker);
+    }
+
+    /// Copies everything, as it is at this moment, into an empty place. Syncs go on meanwhile. The copy has
+    /// an incarnation of its own, named by `seed`, so that it knows that it is one.
+    ///
+    /// # Errors
+    /// [`Error::NotADatabase`] where the place is not empty; the storage's.
+    pub fn backup_to(&self, storage: impl Storage, seed: u64) -> Result<()> {
+        self.shared.store.backup_to(Box::new(storage), seed)
+    }
+
+    /// The number that names this store, and no copy of it.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub fn incarnation(&self) -> Result<u64> {
+        self.shared.store.incarnation()
     }
 
     /// Begins a connection for an account. The host opens the transport and moves the bytes.

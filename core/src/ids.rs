@@ -34,6 +34,10 @@ id!(
     ContentId, u64
 );
 id!(
+    /// One [`Connection`](crate::Connection) of an engine.
+    ConnectionId, u32
+);
+id!(
     /// One wish made of a [`Connection`](crate::Connection).
     RequestId, u32
 );

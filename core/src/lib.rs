@@ -135,7 +135,7 @@ pub use crate::connection::Connection;
 pub use crate::engine::{Engine, EngineOptions, Stats};
 pub use crate::error::{Error, Fault, Result};
 pub use crate::event::{Event, SyncSummary};
-pub use crate::ids::{AccountId, ContentId, MailboxId, MessageId, RequestId};
+pub use crate::ids::{AccountId, ConnectionId, ContentId, MailboxId, MessageId, RequestId};
 pub use crate::model::{
     AccountInfo, AccountSettings, BodyPolicy, Change, Changes, Cursor, MailboxInfo, MailboxKind, Message,
     MessageRow, Page, Protocol, Role, Security, Window,

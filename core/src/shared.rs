@@ -1,13 +1,16 @@
-//! What the engine and its connections share: the store, the bounds, and who may sync what.
+//! What the engine and its connections share: the store, the bounds, who may sync what, and whom to wake.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
-use crate::ids::MailboxId;
+use crate::ids::{ConnectionId, MailboxId};
 use crate::limits::Limits;
 use crate::store::SharedStore;
+
+/// What a host gives to be called when a connection has something to do because of another.
+pub(crate) type Waker = Arc<dyn Fn() + Send + Sync>;
 
 /// What the engine and its connections share.
 pub(crate) struct Shared {
@@ -15,25 +18,57 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) batch_bytes: usize,
     pub(crate) seed: u64,
-    pub(crate) held: Mutex<Held>,
+    held: Mutex<Held>,
 }
 
 #[derive(Default)]
-pub(crate) struct Held {
-    mailboxes: HashMap<MailboxId, u64>,
-    connections: u64,
+struct Held {
+    mailboxes: HashMap<MailboxId, ConnectionId>,
+    /// Connections that wanted a mailbox that another had.
+    wanted: HashMap<MailboxId, BTreeSet<ConnectionId>>,
+    to_wake: BTreeSet<ConnectionId>,
+    waker: Option<Waker>,
+    connections: u32,
 }
 
 impl Shared {
-    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+    pub(crate) fn new(store: SharedStore, limits: Limits, batch_bytes: usize, seed: u64) -> Shared {
+        Shared { store, limits, batch_bytes, seed, held: Mutex::default() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn next_wake(&self) -> Option<ConnectionId> {
+        self.held().to_wake.pop_first()
+    }
+
+    pub(crate) fn set_waker(&self, waker: Option<Waker>) {
+        self.held().waker = waker;
+    }
+
+    /// Gives mailboxes back, and wakes whoever wanted them.
+    fn release(&self, mailboxes: impl Iterator<Item = MailboxId>) {
+        let mut held = self.held();
+        for mailbox in mailboxes {
+            held.mailboxes.remove(&mailbox);
+            let wanted = held.wanted.remove(&mailbox).unwrap_or_default();
+            held.to_wake.extend(wanted);
+        }
+        let waker = if held.to_wake.is_empty() { None } else { held.waker.clone() };
+        drop(held);
+        // The host's code never runs under a lock of ours.
+        if let Some(waker) = waker {
+            waker();
+        }
     }
 }
 
 /// The mailboxes that one connection alone may sync now. Given back when it goes.
 pub(crate) struct Leases {
     shared: Arc<Shared>,
-    connection: u64,
+    connection: ConnectionId,
     mine: BTreeSet<MailboxId>,
 }
 
@@ -43,33 +78,44 @@ impl Leases {
         let connection = {
             let mut held = shared.held();
             held.connections += 1;
-            held.connections
+            ConnectionId(held.connections)
         };
         Leases { shared, connection, mine: BTreeSet::new() }
     }
 
-    /// Takes a mailbox, unless another connection has it.
+    /// The connection that holds them.
+    pub(crate) fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
+    /// Takes a mailbox, unless another connection has it; then this one is woken when it is free.
     pub(crate) fn take(&mut self, mailbox: MailboxId) -> bool {
         let mut held = self.shared.held();
         let holder = *held.mailboxes.entry(mailbox).or_insert(self.connection);
         if holder == self.connection {
             self.mine.insert(mailbox);
+        } else {
+            held.wanted.entry(mailbox).or_default().insert(self.connection);
         }
         holder == self.connection
     }
 
     pub(crate) fn release(&mut self, mailbox: MailboxId) {
         if self.mine.remove(&mailbox) {
-            self.shared.held().mailboxes.remove(&mailbox);
+            self.shared.release([mailbox].into_iter());
         }
     }
 }
 
 impl Drop for Leases {
     fn drop(&mut self) {
-        let mut held = self.shared.held();
-        for mailbox in &self.mine {
-            held.mailboxes.remove(mailbox);
+        {
+            let mut held = self.shared.held();
+            held.wanted.values_mut().for_each(|wanted| {
+                wanted.remove(&self.connection);
+            });
+            held.to_wake.remove(&self.connection);
         }
+        self.shared.release(std::mem::take(&mut self.mine).into_iter());
     }
 }

@@ -224,3 +224,51 @@ fn a_part_is_fetched_without_the_rest() {
     assert_eq!(host.engine.part(row.id, &attachment.number).expect("the store"), Some(alone));
     host.check();
 }
+
+/// A backup is a whole copy that knows that it is one, and goes only into an empty place.
+#[test]
+fn a_backup_is_whole_and_knows_that_it_is_one() {
+    let server = inbox_of(Tier::Everything, 5);
+    let mut host = Host::new(&server);
+    host.sync_all();
+    let place = mailkeep::MemoryStorage::new();
+    host.engine.backup_to(place.clone(), 77).expect("a backup");
+    assert!(host.engine.backup_to(place.clone(), 78).is_err(), "it is not empty any more");
+    let copy = support::host::open(place).expect("the copy opens");
+    assert_eq!(copy.incarnation().expect("a number"), 77);
+    assert_ne!(host.engine.incarnation().expect("a number"), 77);
+    assert_eq!(copy.verify().expect("a check").problems, Vec::<String>::new());
+    let account = copy.accounts().expect("accounts")[0].id;
+    assert_eq!(support::snapshot::snapshot(&copy, account), host.snapshot());
+}
+
+/// A connection that had to leave a mailbox to another is woken when it is free.
+#[test]
+fn whoever_wanted_a_mailbox_is_woken_when_it_is_free() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    let server = inbox_of(Tier::Everything, 3);
+    let mut first = Host::new(&server).knobs(|k| k.chunk = 40);
+    let woken = Arc::new(AtomicU32::new(0));
+    let counter = woken.clone();
+    first.engine.set_waker(Some(Arc::new(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    })));
+    first.connect().sync(SyncScope::account());
+    // Until INBOX is being opened.
+    while !first.said().contains("EXAMINE") {
+        assert!(first.turn(), "the first connection opens INBOX");
+    }
+    let mut second = Host::with_engine(first.engine.clone(), &server);
+    let id = second.connect().id();
+    second.try_sync(SyncScope::account()).expect("it leaves INBOX out");
+    assert_eq!(first.engine.poll_wake(), None, "the first is still at it");
+    first.quiesce();
+    assert!(woken.load(Ordering::Relaxed) > 0);
+    assert_eq!(first.engine.poll_wake(), Some(id));
+    let now = mailkeep::Now::new(10_000_000, 1_800_000_000_000);
+    second.connect().handle_wake(now).expect("drained");
+    second.quiesce();
+    second.assert_in_step();
+}

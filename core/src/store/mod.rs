@@ -66,6 +66,17 @@ enum State {
     Closed,
 }
 
+/// Closes the store when the thread panics.
+struct CloseOnPanic<'a>(&'a Store);
+
+impl Drop for CloseOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = State::Closed;
+        }
+    }
+}
+
 struct Opened {
     // Declared before the claim, so that the database is closed before another may open it.
     database: Database,
@@ -133,6 +144,9 @@ impl Store {
         act: impl FnOnce(&mut Writer<'_>) -> Result<R>,
     ) -> Result<(R, u64)> {
         let _pass = self.gate.enter();
+        // Dropped after the state's guard: a panic in the middle of a write closes the store, which can
+        // be opened again.
+        let _closes = CloseOnPanic(self);
         let outcome = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             transact(opened(&state)?, self.options, now_ms, act)
@@ -187,6 +201,34 @@ impl Store {
     pub(crate) fn close(&self) {
         let _pass = self.gate.enter();
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Closed;
+    }
+
+    /// Copies a snapshot into an empty place.
+    pub(crate) fn backup_to(&self, storage: Box<dyn Storage>, seed: u64) -> Result<()> {
+        let target = open_database(&*storage, self.options, seed)?;
+        let reading = self.read()?;
+        let mut txn = target.database.begin_write()?;
+        txn.set_quick_repair(self.options.quick_repair);
+        {
+            let mut tables = Tables::open(&txn)?;
+            let fresh = tables.meta.get(writer::COUNTERS)?.is_none();
+            if !fresh {
+                return Err(Error::NotADatabase("a backup goes into an empty place".into()));
+            }
+            tables.copy_from(&reading.tables)?;
+            tables.meta.insert(INCARNATION_KEY, seed.to_be_bytes().as_slice())?;
+        }
+        txn.commit()?;
+        Ok(())
+    }
+
+    /// What names this store, and no copy of it.
+    pub(crate) fn incarnation(&self) -> Result<u64> {
+        let reading = self.read()?;
+        let stored = tables::get(&reading.tables.meta, INCARNATION_KEY)?;
+        stored
+            .and_then(|b| keys::read_u64(&b, 0))
+            .ok_or_else(|| Error::Corrupt("the store has no incarnation".into()))
     }
 
     /// Gives unused space back to the storage. Waits for readers; nothing else runs meanwhile.

@@ -21,6 +21,17 @@ macro_rules! tables {
             }
         }
 
+        impl Tables<'_> {
+            /// Copies every row of a snapshot.
+            pub(crate) fn copy_from(&mut self, snapshot: &Snapshot) -> Result<()> {
+                $(for entry in snapshot.$field.iter()? {
+                    let (key, value) = entry?;
+                    self.$field.insert(key.value(), value.value())?;
+                })*
+                Ok(())
+            }
+        }
+
         /// Every table, as one snapshot.
         pub(crate) struct Snapshot {
             $($(#[$doc])* pub(crate) $field: redb::ReadOnlyTable<&'static [u8], &'static [u8]>,)*

@@ -51,7 +51,10 @@ impl Driver {
         let Some(record) = found.ok().filter(|record| !record.gone) else { return self.next_mailbox() };
         let only_open = self.pass.as_ref().is_some_and(|p| p.scope.only_opens());
         if !only_open && !self.leases.take(mailbox) {
-            // Another connection is at it, and will leave it in step.
+            // Another connection is at it, and will leave it in step; this one looks when it is woken.
+            if !self.skipped.contains(&mailbox) {
+                self.skipped.push(mailbox);
+            }
             self.pass_mut()?.troubled = true;
             return self.next_mailbox();
         }

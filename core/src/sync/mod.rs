@@ -130,6 +130,8 @@ pub(crate) struct Driver {
     idle: Idle,
     staging: Vec<Staging>,
     opening: HashMap<u32, Opening>,
+    /// Mailboxes that another connection had when they were to be synced.
+    skipped: Vec<MailboxId>,
     /// LOGOUT was sent.
     logout: Option<RequestId>,
     /// Whoever asked for LOGOUT has not been told how it went.
@@ -201,6 +203,7 @@ impl Driver {
             idle: Idle::Off,
             staging: Vec::new(),
             opening: HashMap::new(),
+            skipped: Vec::new(),
             logout: None,
             logout_waits: None,
             summary: SyncSummary::default(),
@@ -312,6 +315,14 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// Mailboxes that another connection had are free, some of them.
+    pub(crate) fn look_at_skipped(&mut self) -> Result<()> {
+        for mailbox in std::mem::take(&mut self.skipped) {
+            self.wishes.push_back(Wish::Sync { request: RequestId(0), scope: SyncScope::quiet(mailbox) });
+        }
+        self.advance()
     }
 
     /// Takes a wish back.
