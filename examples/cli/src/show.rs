@@ -51,11 +51,13 @@ pub(crate) fn run(db: &Path, arguments: Arguments, out: &mut impl Write) -> Resu
         }
         other => other.into(),
     })?;
-    if !message.row.has_body() && !arguments.offline {
-        fetch(&engine, &message)?;
+    let part = arguments.part.as_deref();
+    let here = message.row.has_body() || part.is_some_and(|p| matches!(engine.part(id, p), Ok(Some(_))));
+    if !here && !arguments.offline {
+        fetch(&engine, &message, part)?;
     }
     let message = engine.message(id)?;
-    if !message.row.has_body() {
+    if !message.row.has_body() && part.is_none() {
         return Err(Failure::not_found(format!(
             "message {id} is not here whole; run this without --offline"
         )));
@@ -160,8 +162,8 @@ fn json_message(engine: &Engine, message: &Message, text: &str, out: &mut impl W
     Ok(json_line(out, &value)?)
 }
 
-/// Brings a message here whole.
-fn fetch(engine: &Engine, message: &Message) -> Result<(), Failure> {
+/// Brings a message here whole, or the part of it that is wanted.
+fn fetch(engine: &Engine, message: &Message, part: Option<&str>) -> Result<(), Failure> {
     let id = message.row.id;
     let wanted = engine.mailbox(message.row.mailbox)?.account;
     let account = engine.accounts()?.into_iter().find(|account| account.id == wanted);
@@ -172,16 +174,21 @@ fn fetch(engine: &Engine, message: &Message) -> Result<(), Failure> {
     };
     let credentials = credentials::of(&account).map_err(explain)?;
     let interrupt = Interrupt::install()?;
-    session::run(engine, &account, credentials, &interrupt, &mut FetchTask { message: id }).map_err(explain)
+    let mut task = FetchTask { message: id, part: part.map(str::to_owned) };
+    session::run(engine, &account, credentials, &interrupt, &mut task).map_err(explain)
 }
 
 struct FetchTask {
     message: MessageId,
+    part: Option<String>,
 }
 
 impl Task for FetchTask {
     fn begin(&mut self, connection: &mut Connection) -> Result<(), Failure> {
-        connection.fetch(self.message);
+        match &self.part {
+            Some(part) => connection.fetch_part(self.message, part.clone()),
+            None => connection.fetch(self.message),
+        };
         Ok(())
     }
 
