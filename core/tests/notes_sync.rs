@@ -688,7 +688,7 @@ fn note_33_answers_that_nobody_asked_for() {
     let strays: &[&[u8]] = &[
         b"* 5 FETCH (UID 5 BODY[] {9}\r\nNot asked)\r\n",
         b"* 6 FETCH (UID 77 FLAGS () BODY[] {9}\r\nNot asked)\r\n",
-        b"* 900 FETCH (UID 5 BODY[HEADER.FIELDS (SUBJECT)] {17}\r\nSubject: False\r\n\r\n)\r\n",
+        b"* 900 FETCH (UID 5 BODY[HEADER.FIELDS (SUBJECT)] {18}\r\nSubject: False\r\n\r\n)\r\n",
         b"* 1 FETCH (UID 1 BODY[1] {5}\r\nFalse RFC822.SIZE 1)\r\n",
     ];
     for tier in Tier::ALL {

@@ -42,8 +42,11 @@ pub struct Envelope<'a> {
 /// A list of addresses, read as it is walked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Addresses<'a> {
-    /// The checked inside of the list.
-    pub(crate) raw: &'a [u8],
+    /// What follows the list's opening parenthesis, to the end of the response: strings are read
+    /// eight octets at a time, and with nothing behind it the last one would be read singly.
+    pub(crate) text: &'a [u8],
+    /// The length of the checked inside of the list.
+    pub(crate) len: usize,
 }
 
 /// One entry of an address list (RFC 9051 §7.5.2).
@@ -65,7 +68,7 @@ pub struct Address<'a> {
 impl<'a> Addresses<'a> {
     /// The entries in order.
     pub fn iter(&self) -> AddressIter<'a> {
-        AddressIter { cursor: Cursor::new(self.raw) }
+        AddressIter { text: self.text, len: self.len, pos: 0 }
     }
 
     /// Whether there is none.
@@ -86,7 +89,9 @@ impl<'a> IntoIterator for Addresses<'a> {
 /// The entries of [`Addresses`].
 #[derive(Debug, Clone)]
 pub struct AddressIter<'a> {
-    cursor: Cursor<'a>,
+    text: &'a [u8],
+    len: usize,
+    pos: usize,
 }
 
 impl<'a> Iterator for AddressIter<'a> {
@@ -94,8 +99,11 @@ impl<'a> Iterator for AddressIter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Address<'a>> {
-        if let Some((address, end)) = envelope::plain_address(self.cursor.text, self.cursor.pos) {
-            self.cursor.pos = end;
+        if self.pos >= self.len {
+            return None;
+        }
+        if let Some((address, end)) = envelope::plain_address(self.text, self.pos) {
+            self.pos = end;
             return Some(address);
         }
         self.odd_next()
@@ -106,9 +114,11 @@ impl<'a> AddressIter<'a> {
     /// The end, or an address with more spaces, literals or fewer fields than others.
     #[cold]
     fn odd_next(&mut self) -> Option<Address<'a>> {
-        self.cursor.spaces();
-        self.cursor.peek()?;
-        envelope::odd_address(&mut self.cursor).ok()
+        let mut cursor = Cursor::at(self.text.get(..self.len)?, self.pos);
+        cursor.spaces();
+        let address = cursor.peek().and_then(|_| envelope::odd_address(&mut cursor).ok());
+        self.pos = if address.is_some() { cursor.pos } else { self.len };
+        address
     }
 }
 
@@ -213,6 +223,18 @@ pub struct PartPath {
 }
 
 impl PartPath {
+    /// A copy. Nearly every path is a few numbers long: only those are copied then.
+    #[inline(always)]
+    pub(crate) fn copied(&self) -> PartPath {
+        const FEW: usize = 8;
+        if usize::from(self.len) > FEW {
+            return *self;
+        }
+        let mut numbers = [0; MAX_NESTING + 2];
+        numbers[..FEW].copy_from_slice(&self.numbers[..FEW]);
+        PartPath { numbers, len: self.len }
+    }
+
     /// The numbers from the outside in.
     pub fn numbers(&self) -> &[u16] {
         &self.numbers[..usize::from(self.len)]

@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ids::{MessageId, RequestId};
+use crate::imap::client::Outbound;
 use crate::imap::client::login::text_of;
 use crate::imap::command::{Command, FetchItem, NumberSet, Section};
 use crate::imap::encode;
@@ -90,6 +91,17 @@ impl Driver {
         Ok(())
     }
 
+    /// What the first look showed gets its previews in the scan's flight: a person is looking at it.
+    pub(super) fn ask_first_previews(&mut self) -> Result<()> {
+        let Some(policy) = self.pass.as_ref().filter(|p| p.first).map(|p| p.bodies) else { return Ok(()) };
+        self.plan_previews(policy)?;
+        let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
+        for (number, uids) in std::mem::take(&mut pass.preview_queue) {
+            send_previews(&mut self.out, &number, &uids, &Purpose::FirstPreviews)?;
+        }
+        Ok(())
+    }
+
     /// Keeps body commands in flight; returns whether any is.
     pub(super) fn ask_bodies(&mut self) -> Result<bool> {
         let mut whole_items = vec![FetchItem::Uid];
@@ -131,15 +143,7 @@ impl Driver {
                 let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
                 self.out.send(&fetch, Purpose::Bodies { uids })?;
             } else if let Some((number, uids)) = pass.preview_queue.pop() {
-                let numbers = number.split('.').filter_map(|n| n.parse().ok()).collect();
-                let section = Section::Part(numbers);
-                let item = FetchItem::Peek { section, partial: Some((0, PREVIEW_OCTETS)) };
-                for set in encode::split_set(&uids, encode::MAX_SET) {
-                    let set = NumberSet::Set(set);
-                    let items = vec![FetchItem::Uid, item.clone()];
-                    let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
-                    self.out.send(&fetch, Purpose::Previews)?;
-                }
+                send_previews(&mut self.out, &number, &uids, &Purpose::Previews)?;
             } else {
                 break;
             }
@@ -231,6 +235,19 @@ impl Driver {
 fn part_numbers(number: &str) -> Result<Vec<u32>> {
     let numbers: Option<Vec<u32>> = number.split('.').map(|n| n.parse().ok().filter(|n| *n != 0)).collect();
     numbers.ok_or_else(|| Error::Invalid { what: "part number", why: format!("{number:?} is none") })
+}
+
+/// Asks for the beginning of one text part of some messages.
+fn send_previews(out: &mut Outbound<Purpose>, number: &str, uids: &UidSet, purpose: &Purpose) -> Result<()> {
+    let numbers = number.split('.').filter_map(|n| n.parse().ok()).collect();
+    let item = FetchItem::Peek { section: Section::Part(numbers), partial: Some((0, PREVIEW_OCTETS)) };
+    for set in encode::split_set(uids, encode::MAX_SET) {
+        let set = NumberSet::Set(set);
+        let items = vec![FetchItem::Uid, item.clone()];
+        let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
+        out.send(&fetch, purpose.clone())?;
+    }
+    Ok(())
 }
 
 fn is_body(purpose: &Purpose) -> bool {

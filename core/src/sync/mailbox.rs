@@ -71,6 +71,7 @@ impl Driver {
             self.mailbox_pass = Some(pass);
             self.selected.known = self.known_uids(mailbox)?;
             self.selected.unknown = UidSet::new();
+            self.ask_first_previews()?;
             return self.compare();
         }
         let known = self.known_uids(mailbox)?;

@@ -38,6 +38,8 @@ pub(crate) enum Purpose {
     },
     /// The beginning of the text parts.
     Previews,
+    /// The beginning of the text parts of what the first look showed, beside the scan.
+    FirstPreviews,
     /// The rest of one message that was cut.
     Rest {
         uid: u32,

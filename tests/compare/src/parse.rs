@@ -46,8 +46,9 @@ type Parser = fn(&[u8]) -> Seen;
 
 fn main() {
     let rounds: usize = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(15);
-    // One crate alone, for a profiler.
+    // One crate alone, and the cases whose names contain a word, for a profiler.
     let only = std::env::args().nth(2);
+    let case = std::env::args().nth(3);
     let parsers: [(&str, Parser); 3] =
         [("mailkeep", with_mailkeep), ("imap-codec", with_codec), ("imap-proto", with_proto)];
     let cases: [(&str, String); 4] = [
@@ -61,6 +62,9 @@ fn main() {
         "case", "parser", "MB/s", "ratio", "alloc/line", "ns/line"
     );
     for (name, text) in &cases {
+        if case.as_ref().is_some_and(|case| !name.contains(case.as_str())) {
+            continue;
+        }
         let bytes = text.as_bytes();
         let mut best = [f64::MAX; 3];
         let mut allocations = [0; 3];

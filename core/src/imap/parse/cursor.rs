@@ -407,10 +407,14 @@ fn flags_len(text: &[u8]) -> usize {
     at + rest.iter().position(|b| matches!(b, b')' | b'(' | b'"' | b'\n')).unwrap_or(rest.len())
 }
 
-/// Marks the octets that may end a quoted string or mean something in it; only the lowest mark is exact.
+/// Marks the octets that may end a quoted string or mean something in it: quotes, backslashes, line
+/// ends, and a few others that the caller must let pass. No octet below the lowest mark is one of them.
 #[inline(always)]
 fn quoted_marks(word: u64) -> u64 {
-    equals(word, b'"') | equals(word, b'\\') | equals(word, b'\n')
+    // Without two bits `"` and the line end look alike, and so do `*` and 0x02: one search for all.
+    let ends = (word & (ONES * 0xd7)) ^ (ONES * 0x02);
+    let escapes = word ^ (ONES * u64::from(b'\\'));
+    (ends.wrapping_sub(ONES) | escapes.wrapping_sub(ONES)) & !word & HIGH
 }
 
 /// The length of a quoted string's inside, up to its closing quote, and whether it holds escapes.
@@ -451,14 +455,27 @@ pub(crate) fn quoted_end(text: &[u8]) -> Option<(usize, bool)> {
 #[inline(always)]
 pub(crate) fn plain_nstring(text: &[u8], at: usize) -> Option<(NString<'_>, usize)> {
     let rest = text.get(at..)?;
-    match rest {
-        [b'"', inside @ ..] => {
-            let (len, escaped) = quoted_end(inside)?;
-            Some((Some(Text { raw: &inside[..len], escaped }), at + len + 2))
-        }
-        [b'N', b'I', b'L', b' ' | b')', ..] => Some((None, at + 3)),
-        _ => None,
+    if let [b'"', inside @ ..] = rest {
+        let (len, escaped) = quoted_end(inside)?;
+        Some((Some(Text { raw: &inside[..len], escaped }), at + len + 2))
+    } else if rest.starts_with(b"NIL ") || rest.starts_with(b"NIL)") {
+        Some((None, at + 3))
+    } else {
+        None
     }
+}
+
+/// The place behind `byte`, if it stands at `at`.
+#[inline(always)]
+pub(crate) fn behind(text: &[u8], at: usize, byte: u8) -> Option<usize> {
+    (text.get(at) == Some(&byte)).then_some(at + 1)
+}
+
+/// A number at `at` with a space or a closing parenthesis behind it.
+#[inline(always)]
+pub(crate) fn plain_number(text: &[u8], at: usize) -> Option<(u64, usize)> {
+    let (value, width) = number::number(text.get(at..)?)?;
+    matches!(text.get(at + width), Some(b' ' | b')')).then_some((value, at + width))
 }
 
 /// Whether a word is the given one, in any case.

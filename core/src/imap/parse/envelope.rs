@@ -1,6 +1,6 @@
 //! ENVELOPE (RFC 9051 §9: envelope, address).
 
-use super::cursor::{Cursor, Result, plain_nstring};
+use super::cursor::{Cursor, Result, behind, plain_nstring};
 use super::error::Expected;
 use crate::imap::body::{Address, Addresses, Envelope};
 use crate::imap::text::NString;
@@ -8,16 +8,30 @@ use crate::imap::text::NString;
 /// Reads and checks an envelope. Fields missing at the end are empty, fields beyond the tenth skipped.
 #[inline]
 pub(crate) fn envelope<'a>(cursor: &mut Cursor<'a>) -> Result<Envelope<'a>> {
+    if let Some((envelope, end)) = plain_envelope(cursor.text, cursor.pos) {
+        cursor.pos = end;
+        return Ok(envelope);
+    }
+    odd_envelope(cursor)
+}
+
+/// Any envelope.
+#[cold]
+pub(super) fn odd_envelope<'a>(cursor: &mut Cursor<'a>) -> Result<Envelope<'a>> {
     cursor.expect(b'(', Expected::OpenParenthesis)?;
     let mut envelope = Envelope::default();
     field(cursor, &mut envelope.date)?;
     field(cursor, &mut envelope.subject)?;
-    envelope.from = addresses(cursor)?;
-    envelope.sender = addresses_like(cursor, envelope.from)?;
-    envelope.reply_to = addresses_like(cursor, envelope.from)?;
-    envelope.to = addresses(cursor)?;
-    envelope.cc = addresses(cursor)?;
-    envelope.bcc = addresses(cursor)?;
+    for list in [
+        &mut envelope.from,
+        &mut envelope.sender,
+        &mut envelope.reply_to,
+        &mut envelope.to,
+        &mut envelope.cc,
+        &mut envelope.bcc,
+    ] {
+        *list = addresses(cursor)?;
+    }
     field(cursor, &mut envelope.in_reply_to)?;
     field(cursor, &mut envelope.message_id)?;
     loop {
@@ -27,6 +41,56 @@ pub(crate) fn envelope<'a>(cursor: &mut Cursor<'a>) -> Result<Envelope<'a>> {
         }
         cursor.skip_value()?;
     }
+}
+
+/// An envelope as nearly all are, and where it ends: ten fields of quoted strings, NILs and plain
+/// addresses, with one space between.
+#[inline(always)]
+pub(crate) fn plain_envelope(text: &[u8], at: usize) -> Option<(Envelope<'_>, usize)> {
+    let (date, at) = plain_nstring(text, behind(text, at, b'(')?)?;
+    let (subject, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let (from, at) = plain_addresses(text, behind(text, at, b' ')?)?;
+    let (sender, at) = plain_addresses_like(text, behind(text, at, b' ')?, from)?;
+    let (reply_to, at) = plain_addresses_like(text, behind(text, at, b' ')?, from)?;
+    let (to, at) = plain_addresses(text, behind(text, at, b' ')?)?;
+    let (cc, at) = plain_addresses(text, behind(text, at, b' ')?)?;
+    let (bcc, at) = plain_addresses(text, behind(text, at, b' ')?)?;
+    let (in_reply_to, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let (message_id, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let end = behind(text, at, b')')?;
+    Some((Envelope { date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id }, end))
+}
+
+/// A list of addresses that is likely to repeat another: servers put From where Sender or Reply-To
+/// is missing. What was checked once is not checked again.
+#[inline(always)]
+fn plain_addresses_like<'a>(
+    text: &'a [u8],
+    at: usize,
+    like: Addresses<'a>,
+) -> Option<(Addresses<'a>, usize)> {
+    if like.len > 0
+        && let Some(start) = behind(text, at, b'(')
+        // With the closing parenthesis, which stands behind both.
+        && text.get(start..)?.starts_with(like.text.get(..=like.len)?)
+    {
+        return Some((Addresses { text: &text[start..], len: like.len }, start + like.len + 1));
+    }
+    plain_addresses(text, at)
+}
+
+/// A list of plain addresses, or NIL.
+#[inline]
+fn plain_addresses(text: &[u8], at: usize) -> Option<(Addresses<'_>, usize)> {
+    let Some(start) = behind(text, at, b'(') else {
+        return text.get(at..)?.starts_with(b"NIL ").then_some((Addresses::default(), at + 3));
+    };
+    let (_, mut at) = plain_address(text, start)?;
+    while text.get(at) == Some(&b'(') {
+        (_, at) = plain_address(text, at)?;
+    }
+    let end = behind(text, at, b')')?;
+    Some((Addresses { text: &text[start..], len: at - start }, end))
 }
 
 /// A string or NIL, or nothing where the list ends.
@@ -43,22 +107,6 @@ fn field<'a>(cursor: &mut Cursor<'a>, out: &mut NString<'a>) -> Result<()> {
 fn odd_field<'a>(cursor: &mut Cursor<'a>) -> Result<NString<'a>> {
     cursor.spaces();
     if cursor.peek() == Some(b')') { Ok(None) } else { cursor.nstring() }
-}
-
-/// A list of addresses that is likely to repeat another: servers put From where Sender or Reply-To
-/// is missing. What was checked once is not checked again.
-#[inline]
-fn addresses_like<'a>(cursor: &mut Cursor<'a>, like: Addresses<'a>) -> Result<Addresses<'a>> {
-    cursor.spaces();
-    if let Some(inside) = cursor.rest().strip_prefix(b"(")
-        && !like.raw.is_empty()
-        && inside.starts_with(like.raw)
-        && inside.get(like.raw.len()) == Some(&b')')
-    {
-        cursor.pos += like.raw.len() + 2;
-        return Ok(Addresses { raw: &inside[..like.raw.len()] });
-    }
-    addresses(cursor)
 }
 
 /// A list of addresses. NIL, `()` and `""` are the empty one.
@@ -78,9 +126,9 @@ fn addresses<'a>(cursor: &mut Cursor<'a>) -> Result<Addresses<'a>> {
         }
         cursor.spaces();
         if cursor.peek() == Some(b')') {
-            let raw = cursor.since(start);
+            let list = Addresses { text: &cursor.text[start..], len: cursor.pos - start };
             cursor.pos += 1;
-            return Ok(Addresses { raw });
+            return Ok(list);
         }
         odd_address(cursor)?;
     }
@@ -89,15 +137,11 @@ fn addresses<'a>(cursor: &mut Cursor<'a>) -> Result<Addresses<'a>> {
 /// An address as nearly all are: four quoted strings or NILs with one space between.
 #[inline(always)]
 pub(crate) fn plain_address(text: &[u8], at: usize) -> Option<(Address<'_>, usize)> {
-    let next = |at: usize| (text.get(at) == Some(&b' ')).then_some(at + 1);
-    if text.get(at) != Some(&b'(') {
-        return None;
-    }
-    let (name, at) = plain_nstring(text, at + 1)?;
-    let (route, at) = plain_nstring(text, next(at)?)?;
-    let (mailbox, at) = plain_nstring(text, next(at)?)?;
-    let (host, at) = plain_nstring(text, next(at)?)?;
-    (text.get(at) == Some(&b')')).then_some((Address { name, route, mailbox, host }, at + 1))
+    let (name, at) = plain_nstring(text, behind(text, at, b'(')?)?;
+    let (route, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let (mailbox, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let (host, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    Some((Address { name, route, mailbox, host }, behind(text, at, b')')?))
 }
 
 /// Any address; fields missing at its end are `None`.

@@ -1,11 +1,12 @@
 //! FETCH attributes (RFC 9051 §7.5.2 and extensions).
 
-use super::cursor::{Cursor, Literal, Result, is, quoted_end};
+use super::cursor::{Cursor, Literal, Result, behind, is, plain_nstring, plain_number, quoted_end};
 use super::data::object_id;
-use super::envelope::envelope;
+use super::envelope::{envelope, plain_envelope};
 use super::error::Expected;
 use super::number;
-use super::structure::body_structure;
+use super::structure::{body_structure, plain_structure};
+use crate::imap::body::BodyStructure;
 use crate::imap::date::parse_internal_date;
 use crate::imap::fetch::{FetchAttr, FetchAttrs, SectionData};
 use crate::wire::StreamedLiteral;
@@ -73,35 +74,64 @@ impl<'a> Iterator for FetchIter<'a> {
             self.cursor.pos += 1;
         }
         self.cursor.peek()?;
-        let name = attribute_name(&mut self.cursor);
-        let value = self.cursor.pos;
+        let start = self.cursor.pos;
+        let rest = self.cursor.rest();
         // Those that come with every answer are made in place: attributes as a whole are large.
-        match if self.cursor.eat(b' ') { name.len() } else { 0 } {
-            3 if is(name, b"UID") => {
-                if let Ok(uid) = self.cursor.message_number()
-                    && self.delimited()
-                {
-                    self.seen_uid = true;
-                    return Some(FetchAttr::Uid(uid));
-                }
+        if rest.starts_with(b"UID ") {
+            self.cursor.pos += 4;
+            if let Ok(uid) = self.cursor.message_number()
+                && self.delimited()
+            {
+                self.seen_uid = true;
+                return Some(FetchAttr::Uid(uid));
             }
-            5 if is(name, b"FLAGS") => {
-                if let Ok(flags) = self.cursor.flag_list()
-                    && self.delimited()
-                {
-                    return Some(FetchAttr::Flags(flags));
-                }
+        } else if rest.starts_with(b"FLAGS (") {
+            self.cursor.pos += 6;
+            if let Ok(flags) = self.cursor.flag_list()
+                && self.delimited()
+            {
+                return Some(FetchAttr::Flags(flags));
             }
-            6 if is(name, b"MODSEQ") => {
-                if let Ok(modseq) = modseq(&mut self.cursor)
-                    && self.delimited()
-                {
+        } else if rest.starts_with(b"MODSEQ (") {
+            if let Some((modseq, end)) = plain_number(self.cursor.text, start + 8)
+                && modseq <= i64::MAX as u64
+                && let Some(end) = behind(self.cursor.text, end, b')')
+            {
+                self.cursor.pos = end;
+                if self.delimited() {
                     return Some(FetchAttr::ModSeq(modseq));
                 }
             }
-            _ => {}
+        } else if rest.starts_with(b"ENVELOPE (")
+            && let Some((envelope, end)) = plain_envelope(self.cursor.text, start + 9)
+        {
+            self.cursor.pos = end;
+            if self.delimited() {
+                return Some(FetchAttr::Envelope(envelope));
+            }
+        } else if rest.starts_with(b"RFC822.SIZE ")
+            && let Some((size, end)) = plain_number(self.cursor.text, start + 12)
+        {
+            self.cursor.pos = end;
+            return Some(FetchAttr::Rfc822Size(size));
+        } else if rest.starts_with(b"INTERNALDATE \"")
+            && let Some((date, end)) = plain_nstring(self.cursor.text, start + 13)
+        {
+            self.cursor.pos = end;
+            if self.delimited() {
+                let date = date.and_then(|text| parse_internal_date(text.raw));
+                return Some(FetchAttr::InternalDate(date));
+            }
+        } else if rest.starts_with(b"BODYSTRUCTURE (")
+            && let Some(end) = plain_structure(self.cursor.text, start + 14)
+        {
+            self.cursor.pos = end;
+            if self.delimited() {
+                return Some(FetchAttr::BodyStructure(BodyStructure { raw: self.cursor.since(start + 14) }));
+            }
         }
-        self.cursor.pos = value;
+        self.cursor.pos = start;
+        let name = attribute_name(&mut self.cursor);
         Some(self.any(name))
     }
 }
@@ -109,9 +139,9 @@ impl<'a> Iterator for FetchIter<'a> {
 #[inline]
 fn attribute_name<'a>(cursor: &mut Cursor<'a>) -> &'a [u8] {
     let start = cursor.pos;
-    while cursor.peek().is_some_and(|b| !matches!(b, b' ' | b'(' | b')' | b'[' | b'"' | b'{')) {
-        cursor.pos += 1;
-    }
+    let ends = |b: &u8| matches!(b, b' ' | b'(' | b')' | b'[' | b'"' | b'{');
+    let rest = cursor.rest();
+    cursor.pos += rest.iter().position(ends).unwrap_or(rest.len());
     cursor.since(start)
 }
 

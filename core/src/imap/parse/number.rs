@@ -31,16 +31,20 @@ pub(crate) fn number(text: &[u8]) -> Option<(u64, usize)> {
             value = value * 10 + u64::from(digit);
         }
     }
-    longer_number(text)
+    let width = if text.len() < 8 { 0 } else { 8 };
+    longer_number(text, value, width)
 }
 
-/// A number of eight digits or more, or one close to the end of the text.
+/// A number of eight digits or more, of which `width` were read, or one close to the end of the text.
 #[inline(never)]
-fn longer_number(text: &[u8]) -> Option<(u64, usize)> {
-    let mut value: u64 = 0;
-    let mut width = 0;
+fn longer_number(text: &[u8], mut value: u64, mut width: usize) -> Option<(u64, usize)> {
     while let Some(digit) = text.get(width).map(|b| b.wrapping_sub(b'0')).filter(|&d| d < 10) {
-        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+        // Nineteen digits always fit.
+        value = if width < 19 {
+            value * 10 + u64::from(digit)
+        } else {
+            value.checked_mul(10)?.checked_add(u64::from(digit))?
+        };
         width += 1;
     }
     (width > 0).then_some((value, width))

@@ -1,6 +1,6 @@
 //! BODYSTRUCTURE, walked with a bounded stack (RFC 9051 §9: body).
 
-use super::cursor::{Cursor, Result, is};
+use super::cursor::{Cursor, Result, behind, is, plain_nstring, plain_number};
 use super::envelope::envelope;
 use super::error::Expected;
 use crate::imap::body::{BodyStructure, Disposition, MAX_NESTING, Params, Part, PartKind, PartPath};
@@ -59,12 +59,171 @@ enum Place {
 /// Checks the structure at the cursor and steps over it.
 pub(crate) fn body_structure<'a>(cursor: &mut Cursor<'a>) -> Result<BodyStructure<'a>> {
     let start = cursor.pos;
+    if let Some(end) = plain_structure(cursor.text, start) {
+        cursor.pos = end;
+        return Ok(BodyStructure { raw: cursor.since(start) });
+    }
+    odd_structure(cursor)
+}
+
+/// Checks any structure.
+#[cold]
+pub(super) fn odd_structure<'a>(cursor: &mut Cursor<'a>) -> Result<BodyStructure<'a>> {
+    let start = cursor.pos;
     let mut parts = Parts::new(cursor.clone(), MAX_NESTING, usize::MAX);
     // One part serves for all: a check keeps nothing.
     let mut part = BLANK;
     while parts.step(&mut part)? {}
     cursor.pos = parts.cursor.pos;
     Ok(BodyStructure { raw: cursor.since(start) })
+}
+
+/// The end of a structure as nearly all are: plain parts in multiparts. `None` where anything else
+/// stands in it, which is for [`odd_structure`] to tell; whatever is taken here ends in the same place there.
+pub(super) fn plain_structure(text: &[u8], mut at: usize) -> Option<usize> {
+    let mut depth = 0;
+    loop {
+        at = behind(text, at, b'(')?;
+        if text.get(at) == Some(&b'(') {
+            depth += 1;
+            if depth > MAX_NESTING {
+                return None;
+            }
+            continue;
+        }
+        (_, at) = plain_leaf(text, at)?;
+        loop {
+            if depth == 0 {
+                return Some(at);
+            }
+            if text.get(at) == Some(&b'(') {
+                break;
+            }
+            (_, at) = plain_multipart(text, at)?;
+            depth -= 1;
+        }
+    }
+}
+
+/// What is said of a part that is no multipart, or of a multipart behind its parts.
+struct Said<'a> {
+    media_type: NString<'a>,
+    subtype: NString<'a>,
+    params: Params<'a>,
+    content_id: NString<'a>,
+    description: NString<'a>,
+    encoding: NString<'a>,
+    size: u64,
+    lines: Option<u64>,
+    disposition: Option<Disposition<'a>>,
+}
+
+/// A part as nearly all are, behind its opening parenthesis, and where it ends: quoted strings, NILs
+/// and numbers with one space between. Messages are none: what they hold has to be read.
+#[inline(always)]
+fn plain_leaf(text: &[u8], at: usize) -> Option<(Said<'_>, usize)> {
+    let (media_type, at) = plain_nstring(text, at)?;
+    if media_type.is_some_and(|t| is(t.raw, b"MESSAGE")) {
+        return None;
+    }
+    let (subtype, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let (params, at) = plain_params(text, behind(text, at, b' ')?)?;
+    let (content_id, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let (description, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let (encoding, at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let (size, mut at) = plain_number(text, behind(text, at, b' ')?)?;
+    let mut lines = None;
+    if let Some(b' ') = text.get(at)
+        && let Some(b'0'..=b'9') = text.get(at + 1)
+    {
+        let (value, end) = plain_number(text, at + 1)?;
+        lines = Some(value);
+        at = end;
+    }
+    let mut disposition = None;
+    if text.get(at) == Some(&b' ') {
+        // MD5, which nobody needs.
+        (_, at) = plain_nstring(text, at + 1)?;
+        (disposition, at) = plain_extension(text, at)?;
+    } else {
+        at = behind(text, at, b')')?;
+    }
+    let said =
+        Said { media_type, subtype, params, content_id, description, encoding, size, lines, disposition };
+    Some((said, at))
+}
+
+/// What stands behind the parts of a multipart, where it is as plain as [`plain_leaf`].
+#[inline(always)]
+fn plain_multipart(text: &[u8], at: usize) -> Option<(Said<'_>, usize)> {
+    let (subtype, mut at) = plain_nstring(text, behind(text, at, b' ')?)?;
+    let mut params = Params::default();
+    if text.get(at) == Some(&b' ') {
+        (params, at) = plain_params(text, at + 1)?;
+    }
+    let (disposition, at) = plain_extension(text, at)?;
+    let said = Said {
+        media_type: Some(MULTIPART),
+        subtype,
+        params,
+        content_id: None,
+        description: None,
+        encoding: None,
+        size: 0,
+        lines: None,
+        disposition,
+    };
+    Some((said, at))
+}
+
+/// Parameters with one space between, or NIL.
+#[inline(always)]
+fn plain_params(text: &[u8], at: usize) -> Option<(Params<'_>, usize)> {
+    let Some(start) = behind(text, at, b'(') else {
+        return text.get(at..)?.starts_with(b"NIL").then_some((Params::default(), at + 3));
+    };
+    let mut at = start;
+    loop {
+        (_, at) = plain_nstring(text, at)?;
+        match text.get(at)? {
+            b' ' => at += 1,
+            b')' => return Some((Params { raw: &text[start..at] }, at + 1)),
+            _ => return None,
+        }
+    }
+}
+
+/// Disposition, language and location, or as many as there are, and the closing parenthesis.
+#[inline(always)]
+fn plain_extension(text: &[u8], at: usize) -> Option<(Option<Disposition<'_>>, usize)> {
+    let rest = text.get(at..)?;
+    if rest.starts_with(b" NIL NIL NIL)") {
+        return Some((None, at + 13));
+    }
+    if rest.first() == Some(&b')') {
+        return Some((None, at + 1));
+    }
+    given_extension(text, at)
+}
+
+#[inline]
+fn given_extension(text: &[u8], at: usize) -> Option<(Option<Disposition<'_>>, usize)> {
+    let mut at = behind(text, at, b' ')?;
+    let disposition;
+    if let Some(start) = behind(text, at, b'(') {
+        let (kind, end) = plain_nstring(text, start)?;
+        let (params, end) = plain_params(text, behind(text, end, b' ')?)?;
+        at = behind(text, end, b')')?;
+        disposition = kind.map(|kind| Disposition { kind, params });
+    } else {
+        let (kind, end) = plain_nstring(text, at)?;
+        at = end;
+        disposition = kind.map(|kind| Disposition { kind, params: Params::default() });
+    }
+    while text.get(at) == Some(&b' ') {
+        (_, at) = plain_nstring(text, at + 1)?;
+    }
+    Some((disposition, behind(text, at, b')')?))
 }
 
 impl<'a> Parts<'a> {
@@ -327,6 +486,77 @@ impl<'a> Iterator for Parts<'a> {
             return None;
         }
         self.left -= 1;
+        // Not with a combinator, which would copy the part once more.
+        if let Some(part) = self.plain_next() {
+            return Some(part);
+        }
+        self.odd_next()
+    }
+}
+
+impl<'a> Parts<'a> {
+    /// The next part, if it is a plain one. If it is not, containers around it may have been opened, and
+    /// nothing else has changed.
+    #[inline(always)]
+    fn plain_next(&mut self) -> Option<Part<'a>> {
+        let text = self.cursor.text;
+        if self.place == Place::Behind {
+            if self.top_is_message() {
+                return None;
+            }
+            if text.get(self.cursor.pos) != Some(&b'(') {
+                let (said, end) = plain_multipart(text, self.cursor.pos)?;
+                let part = self.part(PartKind::Multipart, self.depth - 1, said);
+                self.cursor.pos = end;
+                self.close_container();
+                return Some(part);
+            }
+            self.place = Place::Body;
+        }
+        while text.get(self.cursor.pos..)?.starts_with(b"((") {
+            if self.depth == self.max_depth {
+                return None;
+            }
+            let numbered = self.number(true);
+            self.open(self.cursor.pos, numbered, false);
+            self.cursor.pos += 1;
+        }
+        let (said, end) = plain_leaf(text, behind(text, self.cursor.pos, b'(')?)?;
+        let numbered = self.number(false);
+        let part = self.part(PartKind::Leaf, self.depth, said);
+        self.cursor.pos = end;
+        self.close(numbered);
+        Some(part)
+    }
+
+    /// The parts without the quick way.
+    #[cfg(test)]
+    pub(super) fn patiently(mut self) -> impl Iterator<Item = Part<'a>> {
+        std::iter::from_fn(move || self.odd_next())
+    }
+
+    /// A part at the present path.
+    #[inline(always)]
+    fn part(&self, kind: PartKind, depth: usize, said: Said<'a>) -> Part<'a> {
+        Part {
+            path: self.path.copied(),
+            kind,
+            depth,
+            media_type: said.media_type,
+            subtype: said.subtype,
+            params: said.params,
+            content_id: said.content_id,
+            description: said.description,
+            encoding: said.encoding,
+            size: said.size,
+            lines: said.lines,
+            disposition: said.disposition,
+            envelope: b"",
+        }
+    }
+
+    #[cold]
+    fn odd_next(&mut self) -> Option<Part<'a>> {
         let mut part = BLANK;
         // The structure was checked when it was read: there is no error left to meet.
         if !self.step(&mut part).unwrap_or(false) {

@@ -1,5 +1,7 @@
 //! Nothing that arrives may panic, loop or allocate without end.
 
+use super::super::envelope::{odd_envelope, plain_envelope};
+use super::super::structure::{Parts, odd_structure, plain_structure};
 use super::super::*;
 use super::samples;
 use crate::imap::fetch::FetchAttr;
@@ -114,6 +116,37 @@ fn mutated_samples_never_panic() {
             frame_and_walk(&text, 1 + numbers.below(40));
         }
     }
+}
+
+/// What the quick readers take, the patient ones take too, in the same way.
+#[test]
+fn quick_readers_agree_with_patient_ones() {
+    let mut numbers = Numbers(0x7061_7469_656e_6365);
+    let mut taken = 0;
+    for round in 0..100_000 {
+        let mut text = samples::RFC[round % samples::RFC.len()].as_bytes().to_vec();
+        for _ in 0..numbers.below(3) {
+            mutate(&mut text, &mut numbers);
+        }
+        for at in (0..text.len()).filter(|&at| text[at] == b'(') {
+            if let Some((quick, end)) = plain_envelope(&text, at) {
+                let mut cursor = Cursor::at(&text, at);
+                let patient = odd_envelope(&mut cursor).unwrap();
+                assert_eq!((cursor.pos, format!("{patient:?}")), (end, format!("{quick:?}")));
+                taken += 1;
+            }
+            if let Some(end) = plain_structure(&text, at) {
+                let mut cursor = Cursor::at(&text, at);
+                let body = odd_structure(&mut cursor).unwrap();
+                assert_eq!(cursor.pos, end);
+                let quick = body.parts(&Limits::DEFAULT).map(|part| format!("{part:?}"));
+                let patient = Parts::new(Cursor::new(&text[at..end]), 64, 1_000).patiently();
+                assert!(quick.eq(patient.map(|part| format!("{part:?}"))));
+                taken += 1;
+            }
+        }
+    }
+    assert!(taken > 10_000, "{taken}");
 }
 
 /// Through the framer, so that side tables come into play.
