@@ -8,6 +8,7 @@ const CATALOGUE: &str = include_str!("catalogue.md");
 const SOURCES: &[&str] = &[
     include_str!("chunks.rs"),
     include_str!("contract.rs"),
+    include_str!("notes_hostile.rs"),
     include_str!("notes_seen.rs"),
     include_str!("notes_servers.rs"),
     include_str!("notes_sync.rs"),

@@ -26,6 +26,7 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
             capabilities: Vec::new(),
             capabilities_before: Vec::new(),
             server: None,
+            deaf_to_initial: false,
             synced_once: false,
         },
     )?;

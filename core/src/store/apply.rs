@@ -44,6 +44,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
                 if let Some(capabilities) = fact.capabilities_before {
                     record.capabilities_before = capabilities;
                 }
+                record.deaf_to_initial |= fact.deaf_to_initial;
                 if fact.server.is_some() {
                     record.server = fact.server;
                 }
@@ -140,14 +141,24 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
     let MailboxRecord { account, numbering, .. } = *w.mailbox(fact.mailbox)?;
     let own_id = own_id(numbering, fact.uid);
     let size = fact.body.as_ref().map(StagedBody::len).or(fact.size).unwrap_or(0);
-    let found = find_content(w, account, &fact, size)?;
+    let hidden = hidden_by_mistake(w, own_id, &fact)?;
+    let found = match hidden {
+        Some(content) => Some((content, false)),
+        None => find_content(w, account, &fact, size)?,
+    };
     let known = found.is_some();
     let body = fact.body.take();
     let (content, provisional) = match found {
         Some(found) => found,
         None => (new_content(w, account, own_id, &mut fact, body.as_ref())?, false),
     };
-    let reused = orphans::claim(w, content)?;
+    let reused = match hidden {
+        Some(_) => Some(own_id),
+        None => orphans::claim(w, content)?,
+    };
+    if hidden.is_some() {
+        orphans::unhide(w, fact.mailbox, own_id)?;
+    }
     let id = match reused {
         Some(id) => id,
         None => free_id(w, own_id)?,
@@ -193,6 +204,14 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
 /// however the sync that entered it was cut and resumed; below 2^53 for two million numberings.
 fn own_id(numbering: u32, uid: u32) -> MessageId {
     MessageId(u64::from(numbering) << 32 | u64::from(uid))
+}
+
+/// The content of a message that was hidden and is here again under the same UID of the same UIDVALIDITY:
+/// it never went.
+fn hidden_by_mistake(w: &Writer<'_>, own: MessageId, fact: &MessageFact) -> Result<Option<ContentId>> {
+    let message = w.message(own)?.filter(|m| m.gone_ms.is_some() && m.mailbox == fact.mailbox);
+    let same = |m: &MessageRecord| fact.size.is_none_or(|size| size == m.claimed_size);
+    Ok(message.filter(same).map(|m| m.content))
 }
 
 /// A message's own id, unless one that was carried elsewhere, or is hidden, has it.

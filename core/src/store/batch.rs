@@ -54,6 +54,8 @@ pub(crate) enum Op {
 pub(crate) struct AccountFact {
     pub(crate) capabilities: Option<Vec<String>>,
     pub(crate) capabilities_before: Option<Vec<String>>,
+    /// The server does not hear initial responses that it says it takes.
+    pub(crate) deaf_to_initial: bool,
     pub(crate) server: Option<String>,
 }
 

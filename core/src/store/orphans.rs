@@ -4,7 +4,7 @@
 use redb::ReadableTable;
 
 use crate::error::Result;
-use crate::ids::{AccountId, ContentId, MessageId};
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
 use crate::model::Change;
 use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord};
 use crate::store::writer::Writer;
@@ -26,6 +26,12 @@ pub(crate) fn claim(w: &mut Writer<'_>, content: ContentId) -> Result<Option<Mes
     let Some((id, message)) = only else { return Ok(None) };
     w.tables.orphans.remove(keys::pair(u64::from(message.mailbox.0), id.0).as_slice())?;
     Ok(Some(id))
+}
+
+/// A hidden message is in use again.
+pub(crate) fn unhide(w: &mut Writer<'_>, mailbox: MailboxId, id: MessageId) -> Result<()> {
+    w.tables.orphans.remove(keys::pair(u64::from(mailbox.0), id.0).as_slice())?;
+    Ok(())
 }
 
 /// Whether a message that goes from one mailbox stands in another since a short while, and only

@@ -16,6 +16,8 @@ pub(crate) struct AccountRecord {
     /// Capabilities before signing in, on an encrypted connection, as last seen.
     pub(crate) capabilities_before: Vec<String>,
     pub(crate) server: Option<String>,
+    /// It offers SASL-IR and does not hear initial responses.
+    pub(crate) deaf_to_initial: bool,
     /// Whether a sync has once brought everything that it was asked for.
     pub(crate) synced_once: bool,
 }

@@ -46,6 +46,8 @@ pub(crate) struct StagingBody {
 #[derive(Default)]
 struct Told<'a> {
     uid: Option<u32>,
+    /// A UID was said that is none.
+    wrong_uid: bool,
     flags: Option<FlagList<'a>>,
     modseq: Option<u64>,
     internal_date: Option<i64>,
@@ -195,6 +197,11 @@ impl Driver {
             return Ok(());
         }
         let told = self.read_fetch(fetch, staged);
+        if told.wrong_uid {
+            // Whose it is cannot be told.
+            self.selected.doubtful = true;
+            return Ok(());
+        }
         let Some(uid) = told.uid.or_else(|| self.selected.uid_at(fetch.seq)) else {
             // Flags of a message whose UID is not known: only a scan tells whose they are.
             self.selected.doubtful |= told.flags.is_some();
@@ -246,6 +253,7 @@ impl Driver {
                     }
                 }
                 FetchAttr::Malformed { name } => {
+                    told.wrong_uid |= name.eq_ignore_ascii_case(b"UID");
                     let name = String::from_utf8_lossy(&name[..name.len().min(40)]).into_owned();
                     self.events
                         .push_back(Event::Problem { text: format!("the server's {name} cannot be read") });

@@ -241,7 +241,11 @@ impl Driver {
         let items = self.status_items();
         for _ in waiting..STATUS_AT_ONCE {
             let Some(mailbox) = self.listing.to_ask.pop() else { break };
-            self.out.send(&Command::Status { mailbox, items: items.clone() }, Purpose::Status)?;
+            match self.out.send(&Command::Status { mailbox, items: items.clone() }, Purpose::Status) {
+                // A name that the protocol cannot carry back tells nothing; the others do.
+                Err(Error::Invalid { .. }) => {}
+                sent => sent?,
+            }
         }
         Ok(())
     }

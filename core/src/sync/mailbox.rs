@@ -116,7 +116,8 @@ impl Driver {
 
     pub(super) fn select_answered(&mut self, ok: bool, status: &Status<'_>) -> Result<()> {
         let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
-        if !ok && status.kind == StatusKind::Bad && pass.resync != Resync::None {
+        let misunderstood = status.kind == StatusKind::Bad || status.code.is_none();
+        if !ok && misunderstood && pass.resync != Resync::None {
             // Advertised and not understood: once more without the parameter.
             let (mailbox, mut record) = (pass.mailbox, pass.record.clone());
             record.highest_modseq = 0;

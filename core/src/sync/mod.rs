@@ -171,6 +171,7 @@ impl Driver {
             mechanism: settings.mechanism.clone(),
             known: known.clone(),
             server: record.server.clone(),
+            deaf_to_initial: record.deaf_to_initial,
             known_before: Capabilities::from_stored(&record.capabilities_before),
             compress: settings.compress,
             nonce: *nonce.first_chunk().expect("24 octets are left"),
@@ -226,7 +227,7 @@ impl Driver {
     /// Whether an answer is waited for.
     pub(crate) fn is_waiting(&self) -> bool {
         let idling = matches!(self.idle, Idle::Running { begun: true, .. });
-        self.login.awaits_greeting() || self.out.depth() > usize::from(idling)
+        self.login.awaits_greeting() || self.login.awaits_tls() || self.out.depth() > usize::from(idling)
     }
 
     pub(crate) fn login_told(&mut self, told: Vec<LoginEvent>) -> Result<bool> {
@@ -257,6 +258,10 @@ impl Driver {
     }
 
     fn keep_news_before(&mut self) {
+        if self.login.take_deafness() {
+            let fact = AccountFact { deaf_to_initial: true, ..AccountFact::default() };
+            self.batch.push(Op::Account(fact));
+        }
         if let Some(before) = self.login.take_news_before() {
             let fact =
                 AccountFact { capabilities_before: Some(before.words().to_vec()), ..AccountFact::default() };

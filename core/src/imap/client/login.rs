@@ -29,6 +29,8 @@ pub struct LoginConfig {
     /// Capabilities seen before signing in, on an encrypted connection, the last time: they save a
     /// question behind STARTTLS.
     pub known_before: Capabilities,
+    /// The server was seen to offer SASL-IR and not to hear initial responses.
+    pub deaf_to_initial: bool,
     /// The server's name for itself, as seen the last time.
     pub server: Option<String>,
     /// Whether compression is wanted.
@@ -101,6 +103,8 @@ pub struct Login {
     assumed: bool,
     /// Capabilities before signing in that are to be kept for the next time.
     news_before: Option<Capabilities>,
+    /// It was found out just now that the server does not hear initial responses.
+    deaf: bool,
     compress_sent: bool,
     compress_answered: bool,
     /// The server told its capabilities after it agreed.
@@ -118,6 +122,7 @@ impl Login {
             quirks,
             assumed: false,
             news_before: None,
+            deaf: false,
             secured: config.secured,
             config,
             state: State::Greeting,
@@ -357,7 +362,7 @@ impl Login {
         )
         .map_err(sasl_error)?;
         let initial = exchange.initial();
-        let with_initial = self.capabilities.has("SASL-IR");
+        let with_initial = self.capabilities.has("SASL-IR") && !self.config.deaf_to_initial;
         let command = Command::Authenticate {
             mechanism: mechanism.name().to_owned(),
             initial: if with_initial { initial.clone() } else { None },
@@ -410,6 +415,15 @@ impl Login {
             } else {
                 Ok(Vec::new())
             };
+        }
+        if self.went
+            && text.trim_ascii().is_empty()
+            && self.exchange.as_ref().is_some_and(Exchange::can_pipeline_behind)
+        {
+            // It asks for what it was sent, and will take the next command for the answer: this login is
+            // lost, and the next one will know.
+            self.deaf = true;
+            return Ok(Vec::new());
         }
         let exchange = self.exchange.as_mut().ok_or_else(stray)?;
         let challenge =
@@ -477,7 +491,11 @@ impl Login {
                 self.news_before = Some(Capabilities::default());
                 Err(Error::LoginImpossible("the server no longer offers what it did; try again".into()))
             }
-            LoginStep::Authenticate => Err(refusal(status, self.exchange.as_ref(), &self.config.limits)),
+            LoginStep::Authenticate => {
+                // Not a refusal of what was said but of how: it took a later command for the answer.
+                self.deaf |= status.kind == StatusKind::Bad && self.went && self.exchange.is_some();
+                Err(refusal(status, self.exchange.as_ref(), &self.config.limits))
+            }
             LoginStep::AskAgain => self.settled(out),
             LoginStep::Compress => {
                 self.compress_answered = true;
@@ -491,6 +509,11 @@ impl Login {
                 Ok(told)
             }
         }
+    }
+
+    /// Whether it was found out that the server does not hear initial responses, once.
+    pub fn take_deafness(&mut self) -> bool {
+        std::mem::take(&mut self.deaf)
     }
 
     /// Capabilities before signing in that are to be kept for the next time, once.
