@@ -141,7 +141,9 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
     let MailboxRecord { account, numbering, .. } = *w.mailbox(fact.mailbox)?;
     let own_id = own_id(numbering, fact.uid);
     let size = fact.body.as_ref().map(StagedBody::len).or(fact.size).unwrap_or(0);
-    let hidden = hidden_by_mistake(w, own_id, &fact)?;
+    let holder = w.message(own_id)?;
+    let own_id_is_free = holder.is_none();
+    let hidden = hidden_by_mistake(holder, &fact);
     let found = match hidden {
         Some(content) => Some((content, false)),
         None => find_content(w, account, &fact, size)?,
@@ -154,14 +156,20 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
     };
     let reused = match hidden {
         Some(_) => Some(own_id),
-        None => orphans::claim(w, content)?,
+        None if known => orphans::claim(w, content)?,
+        None => None,
     };
     if hidden.is_some() {
         orphans::unhide(w, fact.mailbox, own_id)?;
     }
     let id = match reused {
         Some(id) => id,
-        None => free_id(w, own_id)?,
+        None if own_id_is_free => own_id,
+        // One that was carried elsewhere has it, or one that is hidden.
+        None => {
+            w.counters.message += 1;
+            MessageId(u64::from(w.counters.message))
+        }
     };
     let flags = fact.flags.take().unwrap_or_default();
     let record = MessageRecord {
@@ -208,19 +216,10 @@ fn own_id(numbering: u32, uid: u32) -> MessageId {
 
 /// The content of a message that was hidden and is here again under the same UID of the same UIDVALIDITY:
 /// it never went.
-fn hidden_by_mistake(w: &Writer<'_>, own: MessageId, fact: &MessageFact) -> Result<Option<ContentId>> {
-    let message = w.message(own)?.filter(|m| m.gone_ms.is_some() && m.mailbox == fact.mailbox);
+fn hidden_by_mistake(holder: Option<MessageRecord>, fact: &MessageFact) -> Option<ContentId> {
     let same = |m: &MessageRecord| fact.size.is_none_or(|size| size == m.claimed_size);
-    Ok(message.filter(same).map(|m| m.content))
-}
-
-/// A message's own id, unless one that was carried elsewhere, or is hidden, has it.
-fn free_id(w: &mut Writer<'_>, own: MessageId) -> Result<MessageId> {
-    if w.message(own)?.is_none() {
-        return Ok(own);
-    }
-    w.counters.message += 1;
-    Ok(MessageId(u64::from(w.counters.message)))
+    let hidden = |m: &MessageRecord| m.gone_ms.is_some() && m.mailbox == fact.mailbox;
+    holder.filter(|m| hidden(m) && same(m)).map(|m| m.content)
 }
 
 /// An id for a content that comes with a message: the message's, unless another content has it.
@@ -377,6 +376,9 @@ fn attach(
         write_body(w, own, &mut content, fact, &body)?;
         message.content = own;
     } else {
+        // What was known of the parts beforehand goes: the bytes tell.
+        w.tables.details.remove(keys::content(message.content).as_slice())?;
+        parts::drop_all(w, message.content)?;
         identity::forget(w, message.content, &content)?;
         write_body(w, message.content, &mut content, fact, &body)?;
     }
@@ -392,7 +394,7 @@ fn attach(
     Ok(true)
 }
 
-/// Writes a body under its content. What was known of the parts beforehand goes: the bytes tell.
+/// Writes a body under its content.
 fn write_body(
     w: &mut Writer<'_>,
     id: ContentId,
@@ -404,8 +406,6 @@ fn write_body(
     if let Some(reading) = fact.reading.take() {
         content.summary = reading.summary;
     }
-    w.tables.details.remove(keys::content(id).as_slice())?;
-    parts::drop_all(w, id)?;
     content.body =
         Some(BodyRecord { blob: body.blob, len: body.len(), sha256: hash.raw, canonical: hash.canonical });
     let mut offset = body.stored;

@@ -1,6 +1,6 @@
 //! Bodies that have come in part: finished, or collected.
 
-use redb::ReadableTable;
+use redb::{ReadableTable, ReadableTableMetadata};
 
 use crate::error::Result;
 use crate::ids::MailboxId;
@@ -10,6 +10,9 @@ use crate::store::{blobs, keys, record};
 
 /// A message's body is whole, under `blob`. What had come of it under another blob goes.
 pub(crate) fn finished(w: &mut Writer<'_>, mailbox: MailboxId, uid: u32, blob: u64) -> Result<()> {
+    if w.tables.partials.is_empty()? {
+        return Ok(());
+    }
     // A server that names the UID behind the body has the part entered under 0 until then.
     for uid in [uid, 0] {
         let key = keys::uid(mailbox, uid);

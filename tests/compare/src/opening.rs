@@ -19,6 +19,8 @@ pub struct Opening {
     pub open: f64,
     /// The list of accounts and mailboxes and the first page of INBOX behind it.
     pub page: f64,
+    /// Messages that are there.
+    pub messages: u64,
 }
 
 /// Opens a store and closes it cleanly.
@@ -28,8 +30,8 @@ pub fn open(database: &Path) -> Opening {
     assert!(output.status.success(), "opening failed: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let figures: Vec<f64> = text.split_whitespace().map(|word| word.parse().expect("a figure")).collect();
-    let [open, page] = figures[..] else { panic!("{} figures", figures.len()) };
-    Opening { open, page }
+    let [open, page, messages] = figures[..] else { panic!("{} figures", figures.len()) };
+    Opening { open, page, messages: messages as u64 }
 }
 
 /// Puts a file out of the system's memory, so that the next to read it waits for the disk.
@@ -55,5 +57,5 @@ pub fn child(arguments: &[OsString]) {
     assert!(!page.rows.is_empty(), "nothing was stored before the end");
     let read = start.elapsed().as_secs_f64() * 1e3;
     engine.close();
-    println!("{open} {read}");
+    println!("{open} {read} {}", inbox.total);
 }

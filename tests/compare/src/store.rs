@@ -214,9 +214,8 @@ fn killing(dovecot: &Dovecot, mailkeep: &Mailkeep, folder: &Path, octets: u64) {
     mailkeep.add(&account, &place, false);
     let mut rows = Vec::new();
     for number in 0..6 {
-        // A sync that goes on has a large file from the beginning, so it works for a while first.
-        let least = Duration::from_millis(if number == 0 { 0 } else { 400 + 70 * number });
-        if !killed(mailkeep, &account, &place, octets, least) {
+        // A sync that goes on has a large file from the beginning: each has written for a while first.
+        if !killed(mailkeep, &account, &place, octets, (32 + 7 * number) << 20) {
             break;
         }
         let size = place.file_octets();
@@ -233,6 +232,7 @@ fn killing(dovecot: &Dovecot, mailkeep: &Mailkeep, folder: &Path, octets: u64) {
         rows.push(vec![
             format!("kill {}, {}", number + 1, if cold { "file not in memory" } else { "file in memory" }),
             format!("{:.0}", size as f64 / 1e6),
+            after_close.messages.to_string(),
             show(after_kill),
             show(after_close),
         ]);
@@ -242,22 +242,28 @@ fn killing(dovecot: &Dovecot, mailkeep: &Mailkeep, folder: &Path, octets: u64) {
     println!(
         "Opening, and the first page behind it, in ms, after kill -9 in a first sync and after a clean close"
     );
-    table::print(&["", "file, MB", "after the kill", "after a close"], &rows);
+    table::print(&["", "file, MB", "messages", "after the kill", "after a close"], &rows);
     println!("verify afterwards: {verified}");
 }
 
-/// Runs a sync and kills it when the file is large and the time is over; whether it was still at work.
-fn killed(mailkeep: &Mailkeep, account: &Account, place: &Place, octets: u64, least: Duration) -> bool {
+/// Runs a sync and kills it when the file is large and it has written so much; whether it was still at work.
+fn killed(mailkeep: &Mailkeep, account: &Account, place: &Place, octets: u64, written: u64) -> bool {
     let mut command = mailkeep.command(place, account);
     command.args(["sync", "--bodies", "all"]).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the program runs");
-    let start = Instant::now();
-    while place.file_octets() < octets || start.elapsed() < least {
+    while place.file_octets() < octets || written_by(child.id()) < written {
         if child.try_wait().expect("own child").is_some() {
             return false;
         }
-        std::thread::sleep(Duration::from_millis(3));
+        std::thread::sleep(Duration::from_millis(2));
     }
     child.kill().expect("own child");
     child.wait().expect("own child").signal() == Some(libc::SIGKILL)
+}
+
+/// Octets that a process has given to files and sockets so far.
+fn written_by(process: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("wchar: "));
+    line.and_then(|octets| octets.parse().ok()).unwrap_or(0)
 }

@@ -13,12 +13,13 @@ use mailkeep_compare::table::{self, median, range};
 use mailkeep_tests::dovecot::{Dovecot, DovecotOptions, Storage};
 use mailkeep_tests::server::Scratch;
 
-const USAGE: &str = "usage: sync [--mdbox] [--rounds N] [--messages N] [--only large|small] [--no-fsync]
+const USAGE: &str =
+    "usage: sync [--mdbox] [--rounds N] [--messages N] [--only large|small] [--fsync-rounds N]
   --mdbox          the server keeps its mail in mdbox, not in Maildir
   --rounds N       counted rounds (5)
   --messages N     messages of the large kind (20,000); of the small kind there are five times as many
   --only KIND      one of the two accounts: large (22 kB a message) or small (near 1 kB)
-  --no-fsync       without the runs of mbsync that sync each file, which may take minutes each";
+  --fsync-rounds N rounds in which mbsync syncs each file too, which may take minutes (all of them)";
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +81,8 @@ struct Bench<'a> {
     account: &'a Account,
     scratch: &'a Scratch,
     mailkeep: &'a Mailkeep,
-    /// Whether mbsync runs that sync each file are left out.
-    no_fsync: bool,
+    /// Rounds with the runs of mbsync that sync each file.
+    fsync_rounds: usize,
     runs: [Vec<Run>; CASES.len()],
 }
 
@@ -112,7 +113,9 @@ impl Bench<'_> {
                 runs
             }
             Case::Compact => Vec::new(),
-            Case::Mbsync(Mbsync { fsync: true, .. }) if self.no_fsync => Vec::new(),
+            Case::Mbsync(Mbsync { fsync: true, .. }) if self.runs[at].len() >= self.fsync_rounds => {
+                Vec::new()
+            }
             Case::Mbsync(mbsync) => {
                 let cost = mbsync.first_sync(self.account, &place);
                 vec![(at, Run { cost, disk: self.share(place.maildir_octets()) })]
@@ -169,7 +172,7 @@ fn main() {
     let rounds = arguments.value("--rounds").unwrap_or(5).max(1);
     let messages = arguments.value("--messages").unwrap_or(20_000);
     let only: Option<String> = arguments.value("--only");
-    let no_fsync = arguments.flag("--no-fsync");
+    let fsync_rounds = arguments.value("--fsync-rounds").unwrap_or(rounds);
     arguments.finish();
     let wanted = |kind: &str| only.as_deref().is_none_or(|only| only == kind);
 
@@ -183,7 +186,7 @@ fn main() {
     );
     let compare = |account: Account| {
         let (account, scratch, mailkeep) = (&account, &scratch, &mailkeep);
-        compare(Bench { account, scratch, mailkeep, no_fsync, runs: Default::default() }, rounds);
+        compare(Bench { account, scratch, mailkeep, fsync_rounds, runs: Default::default() }, rounds);
     };
     if wanted("large") {
         compare(Account::large(&dovecot, "large", messages));
