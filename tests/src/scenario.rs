@@ -151,9 +151,9 @@ const PASSWORD: &str = "secret";
 fn check_counts(summary: &Summary, wire: Stats, when: &str) {
     assert!(summary.round_trips >= 1, "{when}: a sync waits for the greeting at least: {summary:?}");
     assert!(summary.round_trips <= wire.round_trips, "{when}: {summary:?} but on the wire {wire:?}");
-    // LOGOUT goes out after the sync is done and summed up.
+    // LOGOUT goes out after the sync is done and summed up, and may still be on its way.
     let parting = wire.bytes_up - summary.bytes_sent;
-    assert!((1..=20).contains(&parting), "{when}: bytes sent: {summary:?}, {wire:?}");
+    assert!((0..=20).contains(&parting), "{when}: bytes sent: {summary:?}, {wire:?}");
     assert!(summary.bytes_received <= wire.bytes_down, "{when}: bytes received: {summary:?}, {wire:?}");
 }
 
