@@ -67,7 +67,8 @@ pub struct AccountSettings {
     pub security: Security,
     /// The user name to sign in with.
     pub user: String,
-    /// The only SASL mechanism to use, by its registered name, or `LOGIN-COMMAND`'s short name `login`; the strongest where `None`.
+    /// The only SASL mechanism to use, by its registered name; `LOGIN` means the command of that name. The
+    /// strongest that both sides have where `None`.
     pub mechanism: Option<String>,
     /// Which bodies a sync brings.
     pub bodies: BodyPolicy,

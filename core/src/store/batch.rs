@@ -1,6 +1,6 @@
 //! A batch: what arrived since the last commit, in the store's own terms.
 //!
-//! A batch is a value. It is filled while bytes come in, prepared (messages read, hashed) without
+//! A batch is a value. It is filled while bytes come in and are hashed, prepared (messages read) without
 //! any lock, and applied in one write transaction, on whichever thread the host likes.
 
 use crate::flags::FlagSet;
@@ -313,7 +313,7 @@ impl Batch {
         self.weight
     }
 
-    /// The work that needs no lock: hashes, and the summaries of what arrived.
+    /// The work that needs no lock: the summaries of what arrived.
     pub(crate) fn prepare(&mut self, limits: &Limits) {
         for op in &mut self.ops {
             let Op::Message(fact) = op else { continue };

@@ -4,8 +4,8 @@
 use mailkeep::sasl::{Credentials, Secret};
 use mailkeep::{AccountSettings, ConnectionOptions, Engine, EngineOptions, MemoryStorage, Now, SyncScope};
 
-/// Drives an engine with whatever bytes it is given; returns how many messages it holds then, or a negative
-/// error code.
+/// Drives an engine with whatever bytes it is given; returns a number that depends on all it was asked, or a
+/// negative error code.
 #[unsafe(no_mangle)]
 pub extern "C" fn mailkeep_drive(seed: u64, byte: u8, count: usize) -> i64 {
     drive(seed, &vec![byte; count]).unwrap_or_else(|error| -i64::from(error.code()))
@@ -21,32 +21,27 @@ fn drive(seed: u64, input: &[u8]) -> mailkeep::Result<i64> {
     while connection.poll_transmit().is_some() || connection.poll_event().is_some() {}
     connection.handle_input(Now::new(seed, seed as i64), input)?;
     while connection.poll_transmit().is_some() || connection.poll_event().is_some() {}
+    let mut parts = 0;
     for mailbox in engine.mailboxes(account)? {
         connection.watch(mailbox.id);
         for row in engine.messages(mailbox.id, None, 50)?.rows {
             let message = engine.message(row.id)?;
-            connection.fetch(row.id);
+            let request = connection.fetch(row.id);
+            connection.cancel(request);
+            connection.fetch_part(row.id, "1");
             let text = engine.text(row.id)?.map_or(0, |t| t.len());
             let html = engine.html(row.id)?.map_or(0, |t| t.len());
             let part = engine.part(row.id, "1")?.map_or(0, |p| p.len());
-            if text + html + part == message.details.parts.len() {
-                connection.cancel(connection_request(&mut connection_of(&engine, account)?));
-            }
+            parts += message.details.parts.len() + text + html + part;
         }
     }
+    connection.logout();
+    engine.backup_to(MemoryStorage::new(), seed)?;
     engine.shrink(1 << 20)?;
     engine.compact()?;
     engine.suspend()?;
     engine.resume()?;
     engine.acknowledge_new_mail(&engine.new_mail(10)?)?;
     let found = engine.verify()?.problems.len() as i64;
-    Ok(engine.stats()?.messages as i64 + found)
-}
-
-fn connection_of(engine: &Engine, account: mailkeep::AccountId) -> mailkeep::Result<mailkeep::Connection> {
-    engine.connect(account, ConnectionOptions::new([0; 32], false))
-}
-
-fn connection_request(connection: &mut mailkeep::Connection) -> mailkeep::RequestId {
-    connection.logout()
+    Ok(engine.stats()?.messages as i64 + found + parts as i64)
 }
