@@ -6,16 +6,13 @@ use crate::commit::{Commit, CommitDone};
 use crate::error::{Error, Fault, Result};
 use crate::event::Event;
 use crate::ids::{AccountId, ConnectionId, MailboxId, MessageId, RequestId};
-use crate::imap::client::Inbound;
-use crate::imap::client::login::LoginEvent;
-use crate::imap::parse;
 use crate::options::{CommitMode, ConnectionOptions, Progress, SyncScope, WorkLimit};
 use crate::sasl::{ChannelBinding, Credentials};
 use crate::shared::Shared;
 use crate::store::batch::Batch;
-use crate::sync::{Driver, Next, Wish};
+use crate::sync::session::{Session, Taken};
+use crate::sync::{Next, Wish};
 use crate::time::Now;
-use crate::wire::Piece;
 
 /// Facts wait at most this long for company before they are committed.
 const BATCH_MS: u64 = 250;
@@ -34,8 +31,7 @@ pub struct Connection {
     shared: Arc<Shared>,
     account: AccountId,
     options: ConnectionOptions,
-    inbound: Inbound,
-    driver: Driver,
+    session: Box<dyn Session>,
     limit: WorkLimit,
     ready: Option<Commit>,
     /// A commit is with the host.
@@ -58,14 +54,13 @@ impl Connection {
         shared: Arc<Shared>,
         account: AccountId,
         options: ConnectionOptions,
-        driver: Driver,
+        session: Box<dyn Session>,
     ) -> Connection {
         Connection {
-            inbound: Inbound::new(&shared.limits),
             shared,
             account,
             options,
-            driver,
+            session,
             limit: WorkLimit::NONE,
             ready: None,
             outstanding: false,
@@ -87,7 +82,7 @@ impl Connection {
 
     /// Its id, which [`Engine::poll_wake`](crate::Engine::poll_wake) names.
     pub fn id(&self) -> ConnectionId {
-        self.driver.leases.connection()
+        self.session.id()
     }
 
     /// Another connection is done with what this one wanted: it looks at what it had to leave out.
@@ -99,7 +94,7 @@ impl Connection {
             return Ok(());
         }
         self.enter(now)?;
-        let outcome = self.driver.look_at_skipped();
+        let outcome = self.session.look_at_skipped();
         self.settle(outcome);
         Ok(())
     }
@@ -124,12 +119,12 @@ impl Connection {
         self.enter(now)?;
         if self.turn && !input.is_empty() {
             self.turn = false;
-            self.driver.meter.round_trips += 1;
+            self.session.desk().meter.round_trips += 1;
         }
         let mut rest = input;
         let outcome = self.take_in(&mut rest);
         let consumed = input.len() - rest.len();
-        self.driver.meter.received += consumed as u64;
+        self.session.desk().meter.received += consumed as u64;
         let more = match outcome {
             Ok(more) => more && !self.closed,
             Err(error) => {
@@ -144,45 +139,28 @@ impl Connection {
         let begin = rest.len();
         let mut responses = 0;
         loop {
-            if self.driver.awaits_tls() && !rest.is_empty() {
+            if self.session.awaits_tls() && !rest.is_empty() {
                 // Whatever came in the clear behind STARTTLS's OK was injected.
                 return Err(Error::Protocol("data behind STARTTLS and before TLS".into()));
             }
-            let full = self.outstanding && self.driver.batch.weight() >= self.shared.batch_bytes;
+            let full = self.outstanding && self.session.desk().batch.weight() >= self.shared.batch_bytes;
             if full || begin - rest.len() >= self.limit.bytes || responses >= self.limit.responses {
-                return Ok(!rest.is_empty() || self.inbound.has_more(rest));
+                return Ok(!rest.is_empty() || self.session.has_more(rest));
             }
-            let Connection { inbound, driver, .. } = self;
-            let Some(piece) = inbound.next(rest)? else {
-                if !self.inbound.has_more(rest) {
+            let Some(taken) = self.session.take(rest)? else {
+                if !self.session.has_more(rest) {
                     break;
                 }
                 continue;
             };
-            let length = match piece {
-                Piece::LiteralData(data) => data.len(),
-                _ => WORTHWHILE,
+            self.trickle += match taken {
+                Taken::Data(octets) => octets,
+                Taken::Border | Taken::Response => WORTHWHILE,
             };
-            self.trickle += length;
+            responses += usize::from(matches!(taken, Taken::Response));
             if self.trickle >= WORTHWHILE {
                 self.trickle = 0;
                 self.last_progress = Some(self.now.mono_ms);
-            }
-            let mut compressed = false;
-            match piece {
-                Piece::LiteralStart { head, streamed, len } => driver.literal_start(head, streamed, len),
-                Piece::LiteralData(data) => driver.literal_data(data),
-                Piece::LiteralEnd => {}
-                Piece::Response(frame) => {
-                    responses += 1;
-                    match parse::response(frame) {
-                        Ok(response) => compressed = driver.response(&response)?,
-                        Err(error) => driver.unreadable(&error.to_string(), error.tagged)?,
-                    }
-                }
-            }
-            if compressed {
-                self.inbound.start_inflating(&self.shared.limits);
             }
             self.commit_if_due(false)?;
         }
@@ -222,7 +200,7 @@ impl Connection {
             Ok(())
         };
         let outcome = match outcome {
-            Ok(()) if due(self.driver.idle_deadline()) => self.driver.idle_timeout(),
+            Ok(()) if due(self.session.deadline()) => self.session.handle_deadline(),
             other => other,
         };
         let outcome = outcome.and_then(|()| self.commit_if_due(false));
@@ -240,10 +218,10 @@ impl Connection {
     /// [`Error::Misuse`] where no handshake was asked for.
     pub fn handle_tls_started(&mut self, now: Now, binding: Option<ChannelBinding>) -> Result<()> {
         self.enter(now)?;
-        let Driver { login, out, .. } = &mut self.driver;
-        let told = login.tls_started(binding, out)?;
-        self.inbound = Inbound::new(&self.shared.limits);
-        self.tell_login(Ok(told));
+        match self.session.tls_started(binding) {
+            Err(error @ Error::Misuse(_)) => return Err(error),
+            outcome => self.settle(outcome),
+        }
         Ok(())
     }
 
@@ -257,22 +235,14 @@ impl Connection {
             return Err(Error::Misuse("the connection is closed"));
         }
         self.clock_stale = true;
-        let Driver { login, out, .. } = &mut self.driver;
-        let told = login.provide(credentials, out);
-        self.tell_login(told);
+        let outcome = self.session.provide(credentials);
+        self.settle(outcome);
         Ok(())
     }
 
     /// There are no credentials: the connection ends.
     pub fn decline_credentials(&mut self) {
         self.end(Error::LoginImpossible("no credentials were given".into()));
-    }
-
-    fn tell_login(&mut self, told: Result<Vec<LoginEvent>>) {
-        let outcome = told.and_then(|told| self.driver.login_told(told)).map(|_| ());
-        if let Err(error) = outcome.and_then(|()| self.commit_if_due(false)) {
-            self.end(error);
-        }
     }
 
     /// Bring the account, or some of its mailboxes, into step with the server.
@@ -300,7 +270,7 @@ impl Connection {
     /// Watch no longer.
     pub fn stop_watching(&mut self) {
         self.clock_stale = true;
-        let outcome = self.driver.stop_watching(None);
+        let outcome = self.session.stop_watching();
         self.settle(outcome);
     }
 
@@ -312,7 +282,7 @@ impl Connection {
     /// Takes a request back, at the next point where nothing is lost by it.
     pub fn cancel(&mut self, request: RequestId) {
         self.clock_stale = true;
-        let outcome = self.driver.cancel(request);
+        let outcome = self.session.cancel(request);
         self.settle(outcome);
     }
 
@@ -321,12 +291,12 @@ impl Connection {
         let request = RequestId(self.next_request);
         if self.closed {
             let result = Err(Error::Disconnected("the connection is closed".into()));
-            self.driver.events.push_back(Event::Done { request, result });
+            self.session.desk().events.push_back(Event::Done { request, result });
             return request;
         }
         self.clock_stale = true;
-        self.driver.wishes.push_back(wish(request));
-        let outcome = self.driver.advance();
+        self.session.desk().wishes.push_back(wish(request));
+        let outcome = self.session.advance();
         self.settle(outcome);
         request
     }
@@ -339,8 +309,8 @@ impl Connection {
 
     /// Bytes for the server; `None` when there are none.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        let bytes = self.driver.out.take()?;
-        self.driver.meter.sent += bytes.len() as u64;
+        let bytes = self.session.transmit()?;
+        self.session.desk().meter.sent += bytes.len() as u64;
         self.turn = true;
         // What was sent because of a wish was sent at a time that the host has not told yet.
         self.last_progress = (!self.clock_stale).then_some(self.now.mono_ms);
@@ -349,7 +319,7 @@ impl Connection {
 
     /// What happened; `None` when there is no more.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.driver.events.pop_front()
+        self.session.desk().events.pop_front()
     }
 
     /// The time, on the host's monotonic clock in milliseconds, at which [`Connection::handle_timeout`] is to be called.
@@ -362,7 +332,7 @@ impl Connection {
             return Some(0);
         }
         let batch = self.batch_since.filter(|_| !self.outstanding).map(|at| at + BATCH_MS);
-        [batch, self.driver.idle_deadline(), self.silence_deadline()].into_iter().flatten().min()
+        [batch, self.session.deadline(), self.silence_deadline()].into_iter().flatten().min()
     }
 
     /// A commit to run, with [`CommitMode::Host`]; there may be one even after the connection closed.
@@ -376,7 +346,7 @@ impl Connection {
     /// [`Error::Misuse`] where none was under way.
     pub fn handle_commit(&mut self, now: Now, done: CommitDone) -> Result<()> {
         self.set_now(now);
-        self.driver.commit_under_way = false;
+        self.session.set_commit_under_way(false);
         if !std::mem::take(&mut self.outstanding) {
             return Err(Error::Misuse("no commit was under way"));
         }
@@ -386,7 +356,7 @@ impl Connection {
             Ok(()) => {}
             Err(error) if closed => {
                 let text = format!("what came last could not be stored: {error}");
-                self.driver.events.push_back(Event::Problem { text });
+                self.session.desk().events.push_back(Event::Problem { text });
             }
             Err(error) => self.end(error),
         }
@@ -398,7 +368,7 @@ impl Connection {
         if self.closed {
             return Err(Error::Misuse("the connection is closed"));
         }
-        if self.driver.out.has_output() || !self.driver.events.is_empty() {
+        if self.session.has_output() || !self.session.desk().events.is_empty() {
             return Err(Error::Misuse("poll_transmit and poll_event were not drained"));
         }
         self.set_now(now);
@@ -408,17 +378,17 @@ impl Connection {
     fn set_now(&mut self, now: Now) {
         self.now = now;
         self.clock_stale = false;
-        self.driver.set_now(now);
+        self.session.set_now(now);
         self.last_progress.get_or_insert(now.mono_ms);
     }
 
     fn silence_deadline(&self) -> Option<u64> {
-        let waiting = self.driver.is_waiting();
+        let waiting = self.session.is_waiting();
         self.last_progress.filter(|_| waiting).map(|at| at.saturating_add(self.options.timeout_ms))
     }
 
     fn note_batch(&mut self) {
-        if self.driver.batch.is_empty() {
+        if self.session.desk().batch.is_empty() {
             self.batch_since = None;
         } else {
             self.batch_since.get_or_insert(self.now.mono_ms);
@@ -429,14 +399,14 @@ impl Connection {
     fn commit_if_due(&mut self, now: bool) -> Result<()> {
         let mut now = now;
         while !self.outstanding {
-            let waits = self.driver.next.is_some();
-            if !waits && !now && self.driver.batch.weight() < self.shared.batch_bytes {
+            let waits = self.session.desk().next.is_some();
+            if !waits && !now && self.session.desk().batch.weight() < self.shared.batch_bytes {
                 return Ok(());
             }
-            let next = self.driver.next.take();
-            if self.driver.batch.is_empty() {
+            let next = self.session.desk().next.take();
+            if self.session.desk().batch.is_empty() {
                 match next {
-                    Some(next) => self.driver.go_on(next)?,
+                    Some(next) => self.session.go_on(next)?,
                     None => return Ok(()),
                 }
                 continue;
@@ -448,7 +418,7 @@ impl Connection {
                 CommitMode::Host => {
                     self.ready = Some(commit);
                     self.outstanding = true;
-                    self.driver.commit_under_way = true;
+                    self.session.set_commit_under_way(true);
                 }
             }
         }
@@ -458,18 +428,18 @@ impl Connection {
     fn take_commit(&mut self, next: Option<Next>) -> Commit {
         let mut empty = Batch::new(self.account);
         empty.now_wall_ms = self.now.wall_ms;
-        let batch = std::mem::replace(&mut self.driver.batch, empty);
+        let batch = std::mem::replace(self.session.desk().batch, empty);
         self.batch_since = None;
         Commit { store: self.shared.store.clone(), batch, limits: self.shared.limits, next }
     }
 
     fn commit_done(&mut self, done: CommitDone) -> Result<()> {
         let outcome = done.outcome?;
-        self.driver.committed(&outcome);
+        self.session.committed(&outcome);
         match done.next {
-            Some(next) if !self.closed => self.driver.go_on(next),
+            Some(next) if !self.closed => self.session.go_on(next),
             Some(Next::Opened { request, message }) => {
-                self.driver.opened(request, message);
+                self.session.opened(request, message);
                 Ok(())
             }
             _ => Ok(()),
@@ -484,16 +454,16 @@ impl Connection {
         self.closed = true;
         let out_of_store = error.fault() == Fault::Store;
         if !out_of_store {
-            self.driver.literal_cut();
+            self.session.cut();
         }
-        let asked = self.driver.logged_out();
-        self.driver.fail(&error);
-        if !self.driver.batch.is_empty() && !out_of_store && !self.outstanding {
+        let asked = self.session.logged_out();
+        self.session.fail(&error);
+        if !self.session.desk().batch.is_empty() && !out_of_store && !self.outstanding {
             let commit = self.take_commit(None);
             match self.options.commits {
                 CommitMode::Inline => {
                     if let Err(error) = self.commit_done(commit.run()) {
-                        self.driver.events.push_back(Event::Problem { text: error.to_string() });
+                        self.session.desk().events.push_back(Event::Problem { text: error.to_string() });
                     }
                 }
                 CommitMode::Host => {
@@ -503,6 +473,6 @@ impl Connection {
             }
         }
         let error = if asked && matches!(error, Error::Disconnected(_)) { None } else { Some(error) };
-        self.driver.events.push_back(Event::Closed { error });
+        self.session.desk().events.push_back(Event::Closed { error });
     }
 }

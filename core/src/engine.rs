@@ -18,6 +18,7 @@ use crate::store::storage::Storage;
 use crate::store::verify::{self, VerifyReport};
 use crate::store::{Store, StoreOptions, accounts, query};
 use crate::sync::Driver;
+use crate::sync::imap_session::ImapSession;
 
 /// How an engine uses memory and disk.
 #[derive(Debug, Clone, Copy)]
@@ -364,6 +365,6 @@ impl Engine {
             &options,
             leases,
         );
-        Ok(Connection::new(self.shared.clone(), account, options, driver))
+        Ok(Connection::new(self.shared.clone(), account, options, Box::new(ImapSession::new(driver))))
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! A [`Driver`] is the brain of one IMAP connection. It turns wishes into commands, answers into a
 //! [`Batch`] of facts, and goes on when the batch is durable. Bytes are the business of
-//! [`imap::client`](crate::imap::client), disk is the business of the store.
+//! [`imap::client`](crate::imap::client), disk is the business of the store. A [`session::Session`] is how a
+//! connection sees it.
 
 mod bodies;
 mod fetched;
+pub(crate) mod imap_session;
 mod listing;
 mod mailbox;
 mod mailbox_pass;
@@ -13,6 +15,7 @@ mod pass;
 mod purpose;
 mod roles;
 mod selected;
+pub(crate) mod session;
 mod structure;
 mod untagged;
 mod watch;
