@@ -21,6 +21,10 @@ pub trait Peer {
     fn is_closed(&self) -> bool;
     /// The end of the test's interest in it: what was expected and did not come.
     fn finish(&mut self) {}
+    /// It ended because a test wanted the connection to break.
+    fn was_cut(&self) -> bool {
+        false
+    }
 }
 
 /// How the host behaves.
@@ -403,7 +407,7 @@ impl Host {
         if !link.inbox.is_empty() || !(cut || link.peer.is_closed()) {
             return false;
         }
-        self.was_cut = cut;
+        self.was_cut = cut || link.peer.was_cut();
         link.connection.handle_eof(self.now).expect("outputs were drained");
         self.drain();
         true

@@ -9,6 +9,7 @@ pub mod quirks;
 pub mod script;
 pub mod session;
 pub mod snapshot;
+pub mod talk;
 pub mod wire;
 
 pub use faults::Disk;
@@ -17,6 +18,7 @@ pub use mail::{Mail, mail};
 pub use model::{ModelServer, Tier};
 pub use script::Script;
 pub use snapshot::{Snapshot, assert_in_step, server_snapshot, snapshot, with_roles};
+pub use talk::Talk;
 
 /// A small source of repeatable choices (SplitMix64).
 #[derive(Debug, Clone)]

@@ -6,6 +6,17 @@ use std::rc::Rc;
 
 use super::session::Session;
 
+pub mod audit;
+pub mod flags;
+pub mod manners;
+pub mod others;
+pub mod tree;
+pub mod trouble;
+
+pub use audit::{Audit, By, Event, How, token};
+pub use manners::{Keywords, Manners};
+pub use trouble::{Chaos, Cut, Fault, Then, Trouble};
+
 /// What a server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
@@ -38,6 +49,11 @@ impl Tier {
     }
 }
 
+/// Everything that the model knows, most of which no tier has.
+pub const FULL: &str = "IMAP4rev1 SASL-IR AUTH=PLAIN ID ENABLE CONDSTORE QRESYNC UIDPLUS MOVE IDLE UNSELECT ESEARCH \
+                        LITERAL+ MULTIAPPEND REPLACE SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS \
+                        STATUS=SIZE OBJECTID QUOTA ACL NAMESPACE BINARY";
+
 /// A message in a mailbox.
 #[derive(Debug, Clone)]
 pub struct Held {
@@ -65,6 +81,10 @@ pub struct Folder {
     pub special_use: Option<&'static str>,
     pub subscribed: bool,
     pub selectable: bool,
+    /// Keywords as they were spelt first; they stay when no message has them any more.
+    pub keywords: Vec<String>,
+    /// What the user may do here (RFC 4314).
+    pub rights: String,
 }
 
 /// Rewrites a response on its way out: the command that it answers, the response with its line end.
@@ -86,6 +106,15 @@ pub struct World {
     pub body_octets: u64,
     /// Sections of messages sent: headers, parts, whole ones.
     pub sections: u64,
+    /// What a server may do one way or another.
+    pub manners: Manners,
+    /// What goes wrong.
+    pub trouble: Trouble,
+    /// Every message put in and taken out, oldest first.
+    pub history: Vec<Event>,
+    /// Names that are subscribed to and are no mailboxes.
+    pub ghosts: BTreeSet<String>,
+    sessions: u64,
     next_id: u64,
     clock_ms: i64,
 }
@@ -119,6 +148,11 @@ impl ModelServer {
             violations: Vec::new(),
             body_octets: 0,
             sections: 0,
+            manners: Manners::default(),
+            trouble: Trouble::default(),
+            history: Vec::new(),
+            ghosts: BTreeSet::new(),
+            sessions: 0,
             next_id: 100,
             clock_ms: START_MS,
         };
@@ -129,7 +163,13 @@ impl ModelServer {
 
     /// A new connection, with its greeting on the way.
     pub fn session(&self) -> Session {
-        Session::new(self.world.clone(), self.quirk.clone())
+        let (number, cut) = {
+            let mut world = self.change();
+            world.sessions += 1;
+            let cut = world.trouble.next_cut();
+            (world.sessions, cut)
+        };
+        Session::new(self.world.clone(), self.quirk.clone(), number, cut)
     }
 
     pub fn look(&self) -> Ref<'_, World> {
@@ -158,138 +198,79 @@ impl ModelServer {
     pub fn take_body_octets(&self) -> u64 {
         std::mem::take(&mut self.change().body_octets)
     }
-
-    pub fn create(&self, name: &str) {
-        self.create_as(name, None);
-    }
-
-    pub fn create_as(&self, name: &str, special_use: Option<&'static str>) {
-        let mut world = self.change();
-        let id = world.new_id();
-        world.boxes.push(Folder {
-            name: name.into(),
-            id,
-            uid_validity: 1_000 + id as u32,
-            uid_next: 1,
-            modseq: 1,
-            held: Vec::new(),
-            gone: Vec::new(),
-            remembers_from: 0,
-            special_use,
-            subscribed: true,
-            selectable: true,
-        });
-    }
-
-    pub fn delete(&self, name: &str) {
-        self.change().boxes.retain(|b| b.name != name);
-    }
-
-    pub fn rename(&self, from: &str, to: &str) {
-        self.change().mailbox(from).name = to.into();
-    }
-
-    pub fn deliver(&self, mailbox: &str, raw: Vec<u8>) -> u32 {
-        self.deliver_with(mailbox, raw, &[], None)
-    }
-
-    /// With flags, and an INTERNALDATE other than the server's clock.
-    pub fn deliver_with(&self, mailbox: &str, raw: Vec<u8>, flags: &[&str], at_ms: Option<i64>) -> u32 {
-        let mut world = self.change();
-        world.clock_ms += 60_000;
-        let internal_ms = at_ms.unwrap_or(world.clock_ms);
-        let email_id = world.new_id();
-        let flags = flags.iter().map(|f| (*f).to_owned()).collect();
-        let held = Held { uid: 0, flags, internal_ms, raw: Rc::new(raw), modseq: 0, email_id };
-        world.mailbox(mailbox).enter(held)
-    }
-
-    pub fn set_flags(&self, mailbox: &str, uid: u32, flags: &[&str]) {
-        let mut world = self.change();
-        let mailbox = world.mailbox(mailbox);
-        mailbox.modseq += 1;
-        let modseq = mailbox.modseq;
-        let held = mailbox.held.iter_mut().find(|m| m.uid == uid).expect("the message is there");
-        held.flags = flags.iter().map(|f| (*f).to_owned()).collect();
-        held.modseq = modseq;
-    }
-
-    pub fn expunge(&self, mailbox: &str, uids: &[u32]) {
-        let mut world = self.change();
-        world.mailbox(mailbox).expunge(uids);
-    }
-
-    pub fn copy(&self, from: &str, uid: u32, to: &str) -> u32 {
-        let mut world = self.change();
-        let held =
-            world.mailbox(from).held.iter().find(|m| m.uid == uid).expect("the message is there").clone();
-        world.mailbox(to).enter(held)
-    }
-
-    pub fn move_message(&self, from: &str, uid: u32, to: &str) -> u32 {
-        let new = self.copy(from, uid, to);
-        self.expunge(from, &[uid]);
-        new
-    }
-
-    /// The mailbox is numbered anew from 1, in the same order.
-    pub fn reset_uid_validity(&self, mailbox: &str) {
-        let mut world = self.change();
-        let mailbox = world.mailbox(mailbox);
-        mailbox.uid_validity += 1_000_000;
-        mailbox.uid_next = 1;
-        mailbox.gone.clear();
-        mailbox.remembers_from = mailbox.modseq;
-        for held in std::mem::take(&mut mailbox.held) {
-            mailbox.enter(held);
-        }
-    }
-
-    /// A copy of a mailbox as it is, for [`ModelServer::restore`].
-    pub fn save(&self, mailbox: &str) -> Folder {
-        self.change().mailbox(mailbox).clone()
-    }
-
-    /// A snapshot is restored: UIDNEXT and HIGHESTMODSEQ go back under the same UIDVALIDITY.
-    pub fn restore(&self, saved: Folder) {
-        let mut world = self.change();
-        let folder = world.mailbox(&saved.name);
-        *folder = saved;
-    }
-
-    /// Index files are lost: mod-sequences begin again, UIDs stay.
-    pub fn rewind_modseq(&self, mailbox: &str) {
-        let mut world = self.change();
-        let mailbox = world.mailbox(mailbox);
-        mailbox.modseq = 1;
-        mailbox.gone.clear();
-        mailbox.remembers_from = 1;
-        for held in &mut mailbox.held {
-            held.modseq = 1;
-        }
-    }
-
-    /// Expunges so far are forgotten, as RFC 7162 §3.2.5.1 lets a server do.
-    pub fn forget_expunges(&self, mailbox: &str) {
-        let mut world = self.change();
-        let mailbox = world.mailbox(mailbox);
-        mailbox.gone.clear();
-        mailbox.remembers_from = mailbox.modseq;
-    }
-
-    pub fn uids(&self, mailbox: &str) -> Vec<u32> {
-        self.change().mailbox(mailbox).held.iter().map(|m| m.uid).collect()
-    }
 }
 
 impl World {
-    fn new_id(&mut self) -> u64 {
+    pub fn new_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }
 
+    /// Whether a capability is offered, by itself or as a part of IMAP4rev2 (RFC 9051, appendix E).
     pub fn has(&self, capability: &str) -> bool {
-        self.capabilities.iter().any(|c| c.eq_ignore_ascii_case(capability))
+        const REV2: [&str; 13] = [
+            "NAMESPACE",
+            "UNSELECT",
+            "UIDPLUS",
+            "ESEARCH",
+            "ENABLE",
+            "IDLE",
+            "SASL-IR",
+            "LIST-EXTENDED",
+            "LIST-STATUS",
+            "MOVE",
+            "LITERAL-",
+            "SPECIAL-USE",
+            "STATUS=SIZE",
+        ];
+        let offers = |word: &str| self.capabilities.iter().any(|c| c.eq_ignore_ascii_case(word));
+        offers(capability)
+            || offers("IMAP4rev2") && REV2.iter().any(|word| word.eq_ignore_ascii_case(capability))
+    }
+
+    /// The next minute of the server's clock.
+    pub fn tick(&mut self) -> i64 {
+        self.clock_ms += 60_000;
+        self.clock_ms
+    }
+
+    /// Octets of all messages.
+    pub fn octets(&self) -> u64 {
+        self.boxes.iter().flat_map(|b| &b.held).map(|m| m.raw.len() as u64).sum()
+    }
+
+    /// Whether messages of so many octets fit in the quota.
+    pub fn fits(&self, messages: usize, octets: u64) -> bool {
+        let held: usize = self.boxes.iter().map(|b| b.held.len()).sum();
+        self.manners.quota_octets.is_none_or(|limit| self.octets() + octets <= limit)
+            && self.manners.quota_messages.is_none_or(|limit| held + messages <= limit)
+    }
+
+    pub fn by_id(&mut self, id: u64) -> &mut Folder {
+        self.boxes.iter_mut().find(|b| b.id == id).expect("the mailbox is there")
+    }
+
+    /// Puts a message in and writes down that it was.
+    pub fn put(&mut self, folder: u64, held: Held, how: How, by: By) -> u32 {
+        let token = token(&held.raw);
+        let mailbox = self.by_id(folder);
+        let uid = mailbox.enter(held);
+        let (mailbox, uid_validity) = (mailbox.name.clone(), mailbox.uid_validity);
+        self.history.push(Event { token, mailbox, uid_validity, uid, how, by });
+        uid
+    }
+
+    /// Takes messages out and writes down that they were.
+    pub fn take_out(&mut self, folder: u64, uids: &[u32], how: How, by: By) {
+        let mailbox = self.by_id(folder);
+        let mut events = Vec::new();
+        for held in mailbox.held.iter().filter(|m| uids.contains(&m.uid)) {
+            let (mailbox, uid_validity) = (mailbox.name.clone(), mailbox.uid_validity);
+            let token = token(&held.raw);
+            events.push(Event { token, mailbox, uid_validity, uid: held.uid, how: how.clone(), by });
+        }
+        mailbox.expunge(uids);
+        self.history.extend(events);
     }
 
     pub fn find(&self, name: &str) -> Option<&Folder> {

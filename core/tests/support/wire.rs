@@ -5,6 +5,7 @@
 pub enum Arg {
     Atom(String),
     Text(Vec<u8>),
+    Literal(Vec<u8>),
     List(Vec<Arg>),
 }
 
@@ -13,7 +14,7 @@ impl Arg {
     pub fn bytes(&self) -> Vec<u8> {
         match self {
             Arg::Atom(atom) => atom.clone().into_bytes(),
-            Arg::Text(text) => text.clone(),
+            Arg::Text(text) | Arg::Literal(text) => text.clone(),
             Arg::List(_) => Vec::new(),
         }
     }
@@ -24,6 +25,18 @@ impl Arg {
 
     pub fn is(&self, word: &str) -> bool {
         self.text().eq_ignore_ascii_case(word)
+    }
+
+    /// The word as it may be logged: long ones by their size.
+    pub fn shown(&self) -> String {
+        match self {
+            Arg::Atom(atom) => atom.clone(),
+            Arg::Literal(text) if text.len() > 60 || text.contains(&b'\n') => format!("{{{}}}", text.len()),
+            Arg::Text(text) | Arg::Literal(text) => format!("\"{}\"", String::from_utf8_lossy(text)),
+            Arg::List(items) => {
+                format!("({})", items.iter().map(Arg::shown).collect::<Vec<_>>().join(" "))
+            }
+        }
     }
 
     /// What a list holds; a single word is a list of itself.
@@ -39,34 +52,48 @@ impl Arg {
 #[derive(Debug)]
 pub enum Read {
     /// A whole command, and how long it is.
-    Command { args: Vec<Arg>, len: usize, loose_literal: bool },
-    /// A synchronising literal waits to be asked for at this place.
-    Wait(usize),
+    Command { args: Vec<Arg>, len: usize, literals: Literals },
+    /// A synchronising literal waits to be asked for at this place: the words before it, its size.
+    Wait { at: usize, args: Vec<Arg>, size: u64 },
     /// Nothing whole yet.
     More,
     /// Nonsense up to here.
     Bad(usize),
 }
 
+/// The literals of a command.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Literals {
+    /// The largest that was sent unasked.
+    pub loose: Option<usize>,
+    /// One was literal8 (RFC 3516).
+    pub binary: bool,
+    /// One that was not has a NUL.
+    pub nul: bool,
+    pub octets: usize,
+}
+
 enum Stop {
     More,
-    Wait(usize),
+    Wait(usize, u64),
     Bad,
 }
 
 struct Reader<'a> {
     buf: &'a [u8],
     at: usize,
-    loose_literal: bool,
+    literals: Literals,
+    /// The words of the command itself so far.
+    top: Vec<Arg>,
 }
 
 /// Reads one command.
 pub fn read_command(buf: &[u8]) -> Read {
-    let mut reader = Reader { buf, at: 0, loose_literal: false };
+    let mut reader = Reader { buf, at: 0, literals: Literals::default(), top: Vec::new() };
     match reader.words(b'\r') {
-        Ok(args) => Read::Command { args, len: reader.at, loose_literal: reader.loose_literal },
+        Ok(args) => Read::Command { args, len: reader.at, literals: reader.literals },
         Err(Stop::More) => Read::More,
-        Err(Stop::Wait(at)) => Read::Wait(at),
+        Err(Stop::Wait(at, size)) => Read::Wait { at, args: reader.top, size },
         Err(Stop::Bad) => match buf.iter().position(|b| *b == b'\n') {
             Some(end) => Read::Bad(end + 1),
             None => Read::More,
@@ -100,7 +127,16 @@ impl Reader<'_> {
                     words.push(Arg::List(self.words(b')')?));
                 }
                 b'"' => words.push(self.quoted()?),
-                b'{' => words.push(self.literal()?),
+                b'{' => {
+                    if end == b'\r' {
+                        self.top.clone_from(&words);
+                    }
+                    words.push(self.literal(false)?);
+                }
+                b'~' if self.buf.get(self.at + 1) == Some(&b'{') => {
+                    self.at += 1;
+                    words.push(self.literal(true)?);
+                }
                 _ => words.push(self.atom()?),
             }
         }
@@ -124,7 +160,7 @@ impl Reader<'_> {
         Ok(Arg::Text(text))
     }
 
-    fn literal(&mut self) -> Result<Arg, Stop> {
+    fn literal(&mut self, binary: bool) -> Result<Arg, Stop> {
         let start = self.at;
         let close = self.buf[start..].iter().position(|b| *b == b'}').ok_or(Stop::More)? + start;
         let inside = std::str::from_utf8(&self.buf[start + 1..close]).map_err(|_| Stop::Bad)?;
@@ -137,12 +173,18 @@ impl Reader<'_> {
         if &self.buf[close + 1..data] != b"\r\n" {
             return Err(Stop::Bad);
         }
-        self.loose_literal |= loose;
+        if loose {
+            self.literals.loose = self.literals.loose.max(Some(len));
+        }
         if self.buf.len() < data + len {
-            return Err(if loose { Stop::More } else { Stop::Wait(data) });
+            return Err(if loose { Stop::More } else { Stop::Wait(data, len as u64) });
         }
         self.at = data + len;
-        Ok(Arg::Text(self.buf[data..data + len].to_vec()))
+        let octets = self.buf[data..self.at].to_vec();
+        self.literals.octets += len;
+        self.literals.binary |= binary;
+        self.literals.nul |= !binary && octets.contains(&0);
+        Ok(Arg::Literal(octets))
     }
 
     /// An atom; what stands in brackets belongs to it.
@@ -239,6 +281,17 @@ pub fn search_day(date: &str) -> Option<i64> {
     let month = MONTHS.iter().position(|m| m.eq_ignore_ascii_case(name))? + 1;
     let year: i64 = pieces.next()?.parse().ok()?;
     (0..60_000).find(|days| civil(*days) == (year, month, day))
+}
+
+/// The time in milliseconds since 1970 of an INTERNALDATE, as `" 1-Jan-2026 10:00:00 +0100"`.
+pub fn date_time(text: &str) -> Option<i64> {
+    let mut pieces = text.trim_start().split(' ');
+    let day = search_day(pieces.next()?)?;
+    let time: Vec<i64> = pieces.next()?.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let zone: i64 = pieces.next()?.parse().ok()?;
+    let [h, m, s] = time[..] else { return None };
+    let zone_minutes = zone / 100 * 60 + zone % 100;
+    Some((day * 86_400 + h * 3_600 + m * 60 + s - zone_minutes * 60) * 1_000)
 }
 
 /// The date of a day since 1970.
