@@ -56,7 +56,7 @@ impl EngineOptions {
 /// A store of mail, open. `Send` and `Sync`: use it from as many threads as you like, or from one.
 #[derive(Clone)]
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -209,7 +209,8 @@ impl Engine {
     pub fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>> {
         let reading = self.shared.store.read()?;
         let all = query::mailboxes(&reading.tables, account)?;
-        Ok(all.into_iter().map(|(id, record)| query::mailbox_info(id, record)).collect())
+        let shown = all.into_iter().filter(|(_, record)| record.is_shown());
+        Ok(shown.map(|(id, record)| query::mailbox_info(id, record)).collect())
     }
 
     /// One mailbox.
@@ -218,7 +219,11 @@ impl Engine {
     /// [`Error::Gone`].
     pub fn mailbox(&self, mailbox: MailboxId) -> Result<MailboxInfo> {
         let record = query::mailbox(&self.shared.store.read()?.tables, mailbox)?;
-        if record.gone { Err(Error::Gone("mailbox")) } else { Ok(query::mailbox_info(mailbox, record)) }
+        if !record.is_shown() {
+            Err(Error::Gone("mailbox"))
+        } else {
+            Ok(query::mailbox_info(mailbox, record))
+        }
     }
 
     /// Says what a mailbox is for, whatever the server says; `None` goes back to the server's word.
@@ -355,7 +360,7 @@ impl Engine {
         if record.settings.protocol != Protocol::Imap {
             return Err(Error::Misuse("this version has no POP3 sessions"));
         }
-        let leases = Leases::new(self.shared.clone());
+        let leases = Leases::new(self.shared.clone(), account);
         let driver = Driver::new(
             self.shared.store.clone(),
             account,

@@ -65,6 +65,14 @@ pub enum Error {
         /// Why it cannot be used.
         why: String,
     },
+    /// The server lets this user not do that (RFC 4314).
+    #[error("not permitted to {what} {mailbox}")]
+    NotPermitted {
+        /// What was tried.
+        what: &'static str,
+        /// The mailbox.
+        mailbox: String,
+    },
     /// The server's bytes break the protocol or a bound. The connection is closed.
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
@@ -104,6 +112,7 @@ impl Error {
             Error::Misuse(_) => 201,
             Error::Invalid { .. } => 202,
             Error::Cancelled => 203,
+            Error::NotPermitted { .. } => 204,
             Error::Protocol(_) => 300,
             Error::LoginRefused(_) => 301,
             Error::LoginImpossible(_) => 302,

@@ -1,7 +1,7 @@
 //! What a connection tells its host.
 
 use crate::error::{Error, Result};
-use crate::ids::{MailboxId, MessageId, RequestId};
+use crate::ids::{MailboxId, MessageId, OperationId, RequestId};
 
 /// Something that happened, for the host. Events are hints; the change feed is the truth.
 #[derive(Debug)]
@@ -58,6 +58,11 @@ pub enum Event {
         /// The message.
         message: MessageId,
     },
+    /// An operation was set aside: [`Engine::pending`](crate::Engine::pending) says why.
+    SetAside {
+        /// The operation.
+        operation: OperationId,
+    },
     /// A request is done.
     Done {
         /// The request.
@@ -82,6 +87,10 @@ pub struct SyncSummary {
     pub messages_removed: u64,
     /// Messages whose flags changed.
     pub flags_changed: u64,
+    /// Operations of the journal that the server confirmed.
+    pub operations_replayed: u64,
+    /// Operations that were set aside.
+    pub operations_set_aside: u64,
     /// Octets from the server since the last sync's end (since the connection began, for the first).
     pub bytes_received: u64,
     /// Octets to the server, likewise.

@@ -134,6 +134,43 @@ impl FlagSet {
         }
     }
 
+    /// Takes out what a wire word means.
+    pub fn remove_wire(&mut self, word: &[u8]) {
+        match Flags::from_wire(word) {
+            Some(flag) => self.flags = self.flags.difference(flag),
+            None => self.keywords.retain(|k| !k.as_bytes().eq_ignore_ascii_case(word)),
+        }
+    }
+
+    /// Whether a keyword is set, compared without case.
+    fn has_keyword(&self, word: &str) -> bool {
+        self.keywords.iter().any(|k| k.eq_ignore_ascii_case(word))
+    }
+
+    /// Both together; where both have a keyword, the spelling of `self` stays.
+    #[must_use]
+    pub fn union(&self, other: &FlagSet) -> FlagSet {
+        let mut both = self.clone();
+        both.flags = both.flags.union(other.flags);
+        for word in &other.keywords {
+            both.insert_keyword(word);
+        }
+        both
+    }
+
+    /// What is in `self` and not in `other`.
+    #[must_use]
+    pub fn difference(&self, other: &FlagSet) -> FlagSet {
+        let keywords = self.keywords.iter().filter(|k| !other.has_keyword(k)).cloned().collect();
+        FlagSet { flags: self.flags.difference(other.flags), keywords }
+    }
+
+    /// What is in both, as `self` spells it.
+    #[must_use]
+    pub fn intersection(&self, other: &FlagSet) -> FlagSet {
+        self.difference(&self.difference(other))
+    }
+
     /// Every flag and keyword as it goes on the wire.
     pub fn wire_words(&self) -> impl Iterator<Item = &str> {
         let named = Flags::NAMED.iter().filter(|(flag, _)| self.flags.contains(*flag)).map(|(_, name)| *name);

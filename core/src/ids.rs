@@ -34,6 +34,10 @@ id!(
     ContentId, u64
 );
 id!(
+    /// One thing that a person did offline and that a server has not confirmed.
+    OperationId, u64
+);
+id!(
     /// One [`Connection`](crate::Connection) of an engine.
     ConnectionId, u32
 );

@@ -110,6 +110,7 @@
 //!   would have a client empty its cache.
 #![forbid(unsafe_code)]
 
+mod actions;
 mod commit;
 mod connection;
 mod engine;
@@ -118,6 +119,7 @@ mod event;
 pub mod flags;
 mod ids;
 pub mod imap;
+mod journal;
 pub mod limits;
 pub mod message;
 mod model;
@@ -135,7 +137,8 @@ pub use crate::connection::Connection;
 pub use crate::engine::{Engine, EngineOptions, Stats};
 pub use crate::error::{Error, Fault, Result};
 pub use crate::event::{Event, SyncSummary};
-pub use crate::ids::{AccountId, ConnectionId, ContentId, MailboxId, MessageId, RequestId};
+pub use crate::ids::{AccountId, ConnectionId, ContentId, MailboxId, MessageId, OperationId, RequestId};
+pub use crate::journal::{Draft, FlagChange, NewMailbox, Operation, OperationKind, OperationState};
 pub use crate::model::{
     AccountInfo, AccountSettings, BodyPolicy, Change, Changes, Cursor, MailboxInfo, MailboxKind, Message,
     MessageRow, Page, Protocol, Role, Security, Window,

@@ -164,6 +164,8 @@ pub struct MailboxInfo {
     pub selectable: bool,
     /// Whether the user is subscribed to it.
     pub subscribed: bool,
+    /// Whether something was done to it that the server has not confirmed.
+    pub pending: bool,
     /// Messages here.
     pub total: u64,
     /// Those without `\Seen`.
@@ -191,6 +193,8 @@ pub struct MessageRow {
     pub uid: u32,
     /// Flags and keywords as a person should see them.
     pub flags: FlagSet,
+    /// Whether something was done to it that the server has not confirmed: see [`Engine::pending`](crate::Engine::pending).
+    pub pending: bool,
     /// INTERNALDATE in milliseconds since 1970.
     pub internal_date: i64,
     /// RFC822.SIZE, or the true size once the message is here.

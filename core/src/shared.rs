@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
-use crate::ids::{ConnectionId, MailboxId};
+use crate::ids::{AccountId, ConnectionId, MailboxId};
 use crate::limits::Limits;
 use crate::store::SharedStore;
 
@@ -26,6 +26,10 @@ struct Held {
     mailboxes: HashMap<MailboxId, ConnectionId>,
     /// Connections that wanted a mailbox that another had.
     wanted: HashMap<MailboxId, BTreeSet<ConnectionId>>,
+    /// Accounts whose journal a connection replays.
+    journals: HashMap<AccountId, ConnectionId>,
+    /// Connections of each account, and which of them wait for its journal.
+    accounts: HashMap<AccountId, BTreeSet<ConnectionId>>,
     to_wake: BTreeSet<ConnectionId>,
     waker: Option<Waker>,
     connections: u32,
@@ -48,6 +52,23 @@ impl Shared {
         self.held().waker = waker;
     }
 
+    /// Something was done in an account: its connections are woken to replay it.
+    pub(crate) fn wake_account(&self, account: AccountId) {
+        let mut held = self.held();
+        let all = held.accounts.get(&account).cloned().unwrap_or_default();
+        held.to_wake.extend(all);
+        Shared::call_waker(held);
+    }
+
+    fn call_waker(held: MutexGuard<'_, Held>) {
+        let waker = if held.to_wake.is_empty() { None } else { held.waker.clone() };
+        drop(held);
+        // The host's code never runs under a lock of ours.
+        if let Some(waker) = waker {
+            waker();
+        }
+    }
+
     /// Gives mailboxes back, and wakes whoever wanted them.
     fn release(&self, mailboxes: impl Iterator<Item = MailboxId>) {
         let mut held = self.held();
@@ -56,12 +77,7 @@ impl Shared {
             let wanted = held.wanted.remove(&mailbox).unwrap_or_default();
             held.to_wake.extend(wanted);
         }
-        let waker = if held.to_wake.is_empty() { None } else { held.waker.clone() };
-        drop(held);
-        // The host's code never runs under a lock of ours.
-        if let Some(waker) = waker {
-            waker();
-        }
+        Shared::call_waker(held);
     }
 }
 
@@ -69,18 +85,35 @@ impl Shared {
 pub(crate) struct Leases {
     shared: Arc<Shared>,
     connection: ConnectionId,
+    account: AccountId,
     mine: BTreeSet<MailboxId>,
 }
 
 impl Leases {
     /// For a new connection: none yet.
-    pub(crate) fn new(shared: Arc<Shared>) -> Leases {
+    pub(crate) fn new(shared: Arc<Shared>, account: AccountId) -> Leases {
         let connection = {
             let mut held = shared.held();
             held.connections += 1;
-            ConnectionId(held.connections)
+            let connection = ConnectionId(held.connections);
+            held.accounts.entry(account).or_default().insert(connection);
+            connection
         };
-        Leases { shared, connection, mine: BTreeSet::new() }
+        Leases { shared, connection, account, mine: BTreeSet::new() }
+    }
+
+    /// Takes an account's journal, unless another connection replays it: two must never send one message.
+    pub(crate) fn take_journal(&mut self, account: AccountId) -> bool {
+        let mut held = self.shared.held();
+        *held.journals.entry(account).or_insert(self.connection) == self.connection
+    }
+
+    /// Gives the journal back. Whoever else could replay looks whether there is more.
+    pub(crate) fn release_journal(&mut self) {
+        let mut held = self.shared.held();
+        if held.journals.get(&self.account) == Some(&self.connection) {
+            held.journals.remove(&self.account);
+        }
     }
 
     /// The connection that holds them.
@@ -115,6 +148,15 @@ impl Drop for Leases {
                 wanted.remove(&self.connection);
             });
             held.to_wake.remove(&self.connection);
+            if let Some(all) = held.accounts.get_mut(&self.account) {
+                all.remove(&self.connection);
+            }
+            if held.journals.get(&self.account) == Some(&self.connection) {
+                held.journals.remove(&self.account);
+                // What it did not finish another may.
+                let others = held.accounts.get(&self.account).cloned().unwrap_or_default();
+                held.to_wake.extend(others);
+            }
         }
         self.shared.release(std::mem::take(&mut self.mine).into_iter());
     }

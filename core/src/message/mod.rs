@@ -30,6 +30,7 @@ mod flowed;
 mod hash;
 mod header;
 mod html;
+mod lines;
 mod params;
 mod part;
 mod preview;
@@ -46,6 +47,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use hash::{ContentHash, ContentHasher};
+pub(crate) use lines::canonical_lines;
 pub use part::{Disposition, Part, attachment_count};
 pub use transfer::TransferEncoding;
 

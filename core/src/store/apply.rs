@@ -2,16 +2,18 @@
 
 use crate::error::{Error, Result};
 use crate::flags::{FlagSet, Flags};
-use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId, OperationId};
 use crate::message::{Details, Summary, attachment_count};
 use crate::model::Change;
 use crate::store::batch::{Batch, MessageFact, Op, StagedBody};
 use crate::store::placements::Placement;
 use crate::store::record;
-use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MailboxRecord, MessageRecord};
+use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MailboxRecord, MessageRecord, View};
 use crate::store::tables::get;
 use crate::store::writer::Writer;
-use crate::store::{blobs, expunge, identity, keys, mailboxes, orphans, partials, parts};
+use crate::store::{
+    arrivals, blobs, expunge, identity, keys, mailboxes, orphans, partials, parts, replayed, view,
+};
 
 /// What a commit did.
 #[derive(Debug, Default, Clone)]
@@ -27,6 +29,10 @@ pub(crate) struct Outcome {
     pub(crate) already_here: Vec<(MailboxId, u32)>,
     /// Messages whose body became durable.
     pub(crate) bodies: Vec<(MailboxId, u32, MessageId)>,
+    /// Operations that the server confirmed.
+    pub(crate) replayed: u64,
+    /// Operations that were set aside.
+    pub(crate) set_aside: Vec<OperationId>,
 }
 
 pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
@@ -78,9 +84,12 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
             }
             Op::Part { mailbox, uid, number, body } => parts::enter(w, mailbox, uid, &number, &body)?,
             Op::Collect { mailbox } => partials::collect(w, mailbox)?,
+            Op::Replay(fact) => replayed::apply(w, account, fact)?,
             Op::Purge { before_ms } => orphans::purge(w, account, before_ms)?,
         }
     }
+    outcome.replayed = w.replayed;
+    outcome.set_aside = std::mem::take(&mut w.set_aside);
     Ok(outcome)
 }
 
@@ -108,37 +117,60 @@ fn discard(w: &mut Writer<'_>, fact: MessageFact) -> Result<()> {
 }
 
 fn update(w: &mut Writer<'_>, old: Placement, mut fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
-    let mut placement = old;
     if let Some(flags) = fact.flags.take() {
         // An older mod-sequence never overwrites a newer one.
         let stale = fact.modseq.is_some_and(|m| m != 0 && m < old.modseq);
-        if !stale {
-            placement.flags = flags.flags;
-            placement.keywords = w.keyword_set(&flags)?;
+        let modseq = old.modseq.max(fact.modseq.unwrap_or(0));
+        let keywords = if stale { old.keywords } else { w.keyword_set(&flags)? };
+        let new = if stale { old.flags } else { flags.flags };
+        let wanted = w.counters.intents > 0;
+        if (new, keywords) != (old.flags, old.keywords) || wanted {
+            outcome.flags_changed += u64::from((new, keywords) != (old.flags, old.keywords));
+            let flags = w.flag_set(new, keywords)?;
+            flags_told(w, old, fact.mailbox, &flags, modseq)?;
+        } else if modseq != old.modseq {
+            w.put_placement(fact.mailbox, Placement { modseq, ..old })?;
         }
     }
-    placement.modseq = old.modseq.max(fact.modseq.unwrap_or(0));
-    let flags_differ = (placement.flags, placement.keywords) != (old.flags, old.keywords);
-    if placement != old {
-        w.put_placement(fact.mailbox, placement)?;
-    }
-    if flags_differ {
-        let mailbox = w.mailbox(fact.mailbox)?;
-        let (was, is) = (old.flags.contains(Flags::SEEN), placement.flags.contains(Flags::SEEN));
-        mailbox.unseen =
-            mailbox.unseen + u64::from(!is) - u64::from(!was).min(mailbox.unseen + u64::from(!is));
-        outcome.flags_changed += 1;
-    }
-    let content_changed = refine(w, old.message, &mut fact, outcome)?;
-    if flags_differ || content_changed {
+    if refine(w, old.message, &mut fact, outcome)? {
         w.change(Change::MessageChanged(fact.mailbox, old.message));
     }
+    Ok(())
+}
+
+/// The server says which flags a message has: what was wanted of them and is granted is wanted no more.
+fn flags_told(
+    w: &mut Writer<'_>,
+    old: Placement,
+    mailbox: MailboxId,
+    flags: &FlagSet,
+    modseq: u64,
+) -> Result<()> {
+    view::alter(w, old.message, |w, record, intents| {
+        view::put_row(w, mailbox, old.uid, flags, old.message, modseq)?;
+        if (record.mailbox, record.uid) != (mailbox, old.uid) {
+            return Ok(());
+        }
+        if let Some(op) = intents.granted(flags) {
+            w.operation_done(op)?;
+        }
+        // It lay here under `\Deleted`, and someone has thought better of it.
+        if record.view == View::Removed && intents.goal().is_none() && !flags.flags.contains(Flags::DELETED) {
+            record.view = View::Here;
+        }
+        Ok(())
+    })?;
     Ok(())
 }
 
 /// Enters a message that is not here under this UID.
 fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
     let MailboxRecord { account, numbering, .. } = *w.mailbox(fact.mailbox)?;
+    let flags = fact.flags.take().unwrap_or_default();
+    if let Some(id) = arrivals::awaited(w, account, &fact)? {
+        let content = arrivals::arrive(w, id, &fact, &flags)?;
+        return enter_rest(w, id, content, true, fact, outcome);
+    }
     let own_id = own_id(numbering, fact.uid);
     let size = fact.body.as_ref().map(StagedBody::len).or(fact.size).unwrap_or(0);
     let holder = w.message(own_id)?;
@@ -162,19 +194,10 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
     if hidden.is_some() {
         orphans::unhide(w, fact.mailbox, own_id)?;
     }
-    let id = match reused {
-        Some(id) => id,
-        None if own_id_is_free => own_id,
-        // One that was carried elsewhere has it, or one that is hidden.
-        None => {
-            w.counters.message += 1;
-            MessageId(u64::from(w.counters.message))
-        }
-    };
-    let flags = fact.flags.take().unwrap_or_default();
     let record = MessageRecord {
         mailbox: fact.mailbox,
         uid: fact.uid,
+        view: View::Here,
         content,
         internal_date: fact.internal_date.unwrap_or(w.now_ms),
         size,
@@ -183,7 +206,19 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
         added_ms: w.now_ms,
         gone_ms: None,
     };
-    place(w, id, &record, &flags, fact.modseq.unwrap_or(0))?;
+    let modseq = fact.modseq.unwrap_or(0);
+    let id = match reused {
+        Some(id) => {
+            arrivals::back(w, id, record, &flags, modseq)?;
+            id
+        }
+        None => {
+            // One that was carried elsewhere has the id that it would have, or one that is hidden.
+            let id = if own_id_is_free { own_id } else { fallback_id(w) };
+            place(w, id, &record, &flags, modseq)?;
+            id
+        }
+    };
     outcome.added += 1;
     let seen = flags.flags.contains(Flags::SEEN) || flags.flags.contains(Flags::DELETED);
     if fact.fresh && !seen && !known && reused.is_none() {
@@ -191,21 +226,40 @@ fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Re
         outcome.fresh.push((fact.mailbox, id));
     }
     match body {
-        Some(body) if known => {
-            attach(w, id, &mut fact, body, outcome)?;
-        }
-        Some(body) => {
+        Some(body) if !known => {
             partials::finished(w, fact.mailbox, fact.uid, body.blob)?;
             outcome.bodies.push((fact.mailbox, fact.uid, id));
+            Ok(())
         }
-        None => {
-            if known && w.content(content)?.is_some_and(|c| c.body.is_some()) {
-                outcome.already_here.push((fact.mailbox, fact.uid));
-            }
-            refine(w, id, &mut fact, outcome)?;
+        body => {
+            fact.body = body;
+            enter_rest(w, id, content, known, fact, outcome)
         }
     }
-    Ok(())
+}
+
+/// What a fact says of a message's content, once the message has its place.
+fn enter_rest(
+    w: &mut Writer<'_>,
+    id: MessageId,
+    content: ContentId,
+    known: bool,
+    mut fact: MessageFact,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    if let Some(body) = fact.body.take() {
+        return attach(w, id, &mut fact, body, outcome).map(drop);
+    }
+    if known && w.content(content)?.is_some_and(|c| c.body.is_some()) {
+        outcome.already_here.push((fact.mailbox, fact.uid));
+    }
+    refine(w, id, &mut fact, outcome).map(drop)
+}
+
+/// An id for a message that cannot have the one that its UID would give it.
+pub(crate) fn fallback_id(w: &mut Writer<'_>) -> MessageId {
+    w.counters.message += 1;
+    MessageId(u64::from(w.counters.message))
 }
 
 /// The id of a message that is entered under a UID. Made of what names it on the server, it is the same
@@ -217,13 +271,13 @@ fn own_id(numbering: u32, uid: u32) -> MessageId {
 /// The content of a message that was hidden and is here again under the same UID of the same UIDVALIDITY:
 /// it never went.
 fn hidden_by_mistake(holder: Option<MessageRecord>, fact: &MessageFact) -> Option<ContentId> {
-    let same = |m: &MessageRecord| fact.size.is_none_or(|size| size == m.claimed_size);
+    let same = |m: &MessageRecord| fact.size.is_none_or(|size| m.claimed_size == 0 || size == m.claimed_size);
     let hidden = |m: &MessageRecord| m.gone_ms.is_some() && m.mailbox == fact.mailbox;
     holder.filter(|m| hidden(m) && same(m)).map(|m| m.content)
 }
 
 /// An id for a content that comes with a message: the message's, unless another content has it.
-fn content_id(w: &mut Writer<'_>, message: MessageId) -> Result<ContentId> {
+pub(crate) fn content_id(w: &mut Writer<'_>, message: MessageId) -> Result<ContentId> {
     let id = ContentId(message.0);
     if w.content(id)?.is_none() {
         return Ok(id);
@@ -232,7 +286,7 @@ fn content_id(w: &mut Writer<'_>, message: MessageId) -> Result<ContentId> {
     Ok(ContentId(u64::from(w.counters.content)))
 }
 
-/// Writes a message's record and everything that finds it.
+/// Writes a new message's record and everything that finds it.
 pub(crate) fn place(
     w: &mut Writer<'_>,
     id: MessageId,
@@ -244,22 +298,17 @@ pub(crate) fn place(
     let placement = Placement { uid: record.uid, flags: flags.flags, keywords, message: id, modseq };
     w.put_placement(record.mailbox, placement)?;
     w.put_message(id, record)?;
-    put_date(w, id, record)?;
+    let value = view::dated(record.content, (record.mailbox, record.uid), false);
+    let key = keys::by_date(record.mailbox, record.internal_date, id);
+    w.tables.by_date.insert(key.as_slice(), value.as_slice())?;
     w.tables.holders.insert(keys::pair(record.content.0, id.0).as_slice(), [].as_slice())?;
     let mailbox = w.mailbox(record.mailbox)?;
     mailbox.total += 1;
     mailbox.size = mailbox.size.saturating_add(record.size);
-    mailbox.unseen += u64::from(!flags.flags.contains(Flags::SEEN));
+    let unseen = u64::from(!flags.flags.contains(Flags::SEEN));
+    mailbox.unseen += unseen;
+    mailbox.server_unseen += unseen;
     w.change(Change::MessageAdded(record.mailbox, id));
-    Ok(())
-}
-
-fn put_date(w: &mut Writer<'_>, id: MessageId, record: &MessageRecord) -> Result<()> {
-    let mut value = [0; 12];
-    value[..8].copy_from_slice(&record.content.0.to_be_bytes());
-    value[8..].copy_from_slice(&record.uid.to_be_bytes());
-    let key = keys::by_date(record.mailbox, record.internal_date, id);
-    w.tables.by_date.insert(key.as_slice(), value.as_slice())?;
     Ok(())
 }
 
@@ -348,22 +397,20 @@ fn attach(
     body: StagedBody,
     outcome: &mut Outcome,
 ) -> Result<bool> {
-    let Some(mut message) = w.message(id)? else { return Ok(false) };
+    let Some(message) = w.message(id)? else { return Ok(false) };
     let Some(mut content) = w.content(message.content)? else { return Ok(false) };
     let hash = body.hash.ok_or(Error::Misuse("a batch was applied unprepared"))?;
     let len = body.len();
     partials::finished(w, fact.mailbox, fact.uid, body.blob)?;
     outcome.bodies.push((fact.mailbox, fact.uid, id));
     let same = identity::by_bytes(w, content.account, &hash)?;
+    let mut now_has = message.content;
     if let Some(same) = same {
         discard_bytes(w, &body)?;
-        if same == message.content {
-            return Ok(false);
-        }
         w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
         w.tables.holders.insert(keys::pair(same.0, id.0).as_slice(), [].as_slice())?;
         orphans::drop_unheld(w, message.content)?;
-        message.content = same;
+        now_has = same;
     } else if content.body.is_some() {
         // The weak match was wrong, or the server changed a message that cannot change: the
         // message gets a content of its own, and the other keeps what it has.
@@ -374,7 +421,7 @@ fn attach(
         content.body = None;
         content.email_id = None;
         write_body(w, own, &mut content, fact, &body)?;
-        message.content = own;
+        now_has = own;
     } else {
         // What was known of the parts beforehand goes: the bytes tell.
         w.tables.details.remove(keys::content(message.content).as_slice())?;
@@ -382,15 +429,12 @@ fn attach(
         identity::forget(w, message.content, &content)?;
         write_body(w, message.content, &mut content, fact, &body)?;
     }
-    let grown = len.wrapping_sub(message.size);
-    if grown != 0 {
-        let mailbox = w.mailbox(message.mailbox)?;
-        mailbox.size = mailbox.size.wrapping_add(grown);
+    view::alter(w, id, |_, message, _| {
         message.size = len;
-    }
-    message.provisional = false;
-    put_date(w, id, &message)?;
-    w.put_message(id, &message)?;
+        message.content = now_has;
+        message.provisional = false;
+        Ok(())
+    })?;
     Ok(true)
 }
 

@@ -4,12 +4,13 @@
 //! any lock, and applied in one write transaction, on whichever thread the host likes.
 
 use crate::flags::FlagSet;
-use crate::ids::{AccountId, MailboxId};
+use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
 use crate::limits::Limits;
 use crate::message::{self, ContentHash, ContentHasher, Part, Reading};
 use crate::model::{BodyPolicy, Role};
 use crate::set::UidSet;
 use crate::store::blobs::LARGEST;
+use crate::store::intents::Mark;
 
 /// Octets of a message that are read for its summary while it arrives; the rest waits until it is opened.
 pub(crate) const PREFIX: usize = 64 << 10;
@@ -46,8 +47,39 @@ pub(crate) enum Op {
     Part { mailbox: MailboxId, uid: u32, number: String, body: Box<StagedBody> },
     /// Bodies that came in part and that nobody will finish may go.
     Collect { mailbox: MailboxId },
+    /// What became of something that was done offline.
+    Replay(ReplayFact),
     /// What went from the server before this time may be forgotten.
     Purge { before_ms: i64 },
+}
+
+/// What becomes of operations while they are replayed.
+#[derive(Debug)]
+pub(crate) enum ReplayFact {
+    /// These are about to be sent: written before the first octet leaves.
+    Sent { messages: Vec<MessageId>, mark: Mark },
+    /// Flags of these are about to be sent.
+    FlagsSent(Vec<MessageId>),
+    /// The command that carried their flags is answered, or its connection has gone.
+    FlagsAnswered(Vec<MessageId>),
+    /// The server named the UIDs under which they stand now.
+    Told { mailbox: MailboxId, uid_validity: u32, pairs: Vec<(u32, MessageId)>, flags: Option<FlagSet> },
+    /// The server said OK, without saying where they are.
+    Answered(Vec<MessageId>),
+    /// They were not done, and may be done later.
+    NotDone(Vec<MessageId>),
+    /// They bear `\Deleted` and cannot be expunged alone.
+    Left(Vec<MessageId>),
+    /// Set aside for good, with the server's words.
+    Refused { op: OperationId, why: String },
+    /// The content of a copy for a mailbox of this device is here.
+    CopiedLocally(MessageId),
+    /// All that is in a mailbox was met: what was sent there and did not turn up is not there.
+    Looked(MailboxId),
+    /// The whole account was met: what is nowhere is gone.
+    Lost,
+    /// An operation on a mailbox was done.
+    MailboxDone(OperationId),
 }
 
 #[derive(Debug, Default)]
@@ -262,7 +294,7 @@ impl StagedBody {
         ops
     }
 
-    fn prepare(&mut self, limits: &Limits) -> Reading {
+    pub(crate) fn prepare(&mut self, limits: &Limits) -> Reading {
         self.hash = self.hasher.take().map(ContentHasher::finish);
         if self.stored > 0 {
             for chunk in &self.data {

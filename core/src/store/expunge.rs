@@ -3,14 +3,13 @@
 use redb::ReadableTable;
 
 use crate::error::Result;
-use crate::flags::Flags;
 use crate::ids::MailboxId;
-use crate::model::Change;
 use crate::set::UidSet;
+use crate::store::intents::Goal;
 use crate::store::placements::Placement;
-use crate::store::records::OrphanRecord;
+use crate::store::records::{OrphanRecord, View};
 use crate::store::writer::Writer;
-use crate::store::{keys, orphans, record};
+use crate::store::{arrivals, keys, orphans, record, view};
 
 /// Hides messages that the server no longer has under these UIDs, and says how many were here. Ranges are walked through what
 /// is here, never counted out.
@@ -32,7 +31,7 @@ pub(crate) fn hide_uids(
     }
     for (low, high) in here {
         for uid in low..=high {
-            if let Some(placement) = w.remove_placement(mailbox, uid)? {
+            if let Some(placement) = w.placement(mailbox, uid)? {
                 hide(w, mailbox, placement, suspicious)?;
                 hidden += 1;
             }
@@ -46,25 +45,83 @@ pub(crate) fn hide_all(w: &mut Writer<'_>, mailbox: MailboxId, suspicious: bool)
     hide_uids(w, mailbox, &UidSet::from_range(1, u32::MAX), suspicious)
 }
 
-fn hide(w: &mut Writer<'_>, mailbox: MailboxId, placement: Placement, suspicious: bool) -> Result<()> {
-    let id = placement.message;
-    let now = w.now_ms;
-    let Some(mut message) = w.message(id)? else { return Ok(()) };
-    w.tables.by_date.remove(keys::by_date(mailbox, message.internal_date, id).as_slice())?;
-    w.tables.fresh.remove(keys::message(id).as_slice())?;
-    let record = w.mailbox(mailbox)?;
-    record.total = record.total.saturating_sub(1);
-    record.size = record.size.saturating_sub(message.size);
-    record.unseen = record.unseen.saturating_sub(u64::from(!placement.flags.contains(Flags::SEEN)));
-    w.change(Change::MessageRemoved(mailbox, id));
+/// What becomes of a message that went from its place.
+enum Fate {
+    /// It stands elsewhere, or is under way.
+    Elsewhere,
+    Gone,
+}
+
+fn hide(w: &mut Writer<'_>, mailbox: MailboxId, row: Placement, suspicious: bool) -> Result<()> {
+    let id = row.message;
+    let account = w.mailbox(mailbox)?.account;
+    let Some(message) = w.message(id)? else { return view::drop_row(w, mailbox, row.uid).map(drop) };
+    let here = (message.mailbox, message.uid) == (mailbox, row.uid);
     // What goes with all the rest has not moved.
-    if !suspicious && orphans::moved_elsewhere(w, id, &message)? {
-        return Ok(());
+    let twin = if here && !suspicious { orphans::moved_elsewhere(w, id, &message)? } else { None };
+    let fate = view::alter(w, id, |w, record, intents| {
+        let flags = w.flag_set(row.flags, row.keywords)?;
+        view::drop_row(w, mailbox, row.uid)?;
+        if !here {
+            if let Some(mark) = intents.place.as_mut().and_then(|p| p.mark.as_mut()) {
+                mark.arrived = None;
+            }
+            return Ok(Fate::Elsewhere);
+        }
+        let (goal, mark) = (intents.goal(), intents.mark());
+        match (goal, mark, twin) {
+            _ if suspicious => {}
+            (Some(Goal::Move { .. }), Some(mark), _) if mark.arrived.is_some() => {
+                let place = (mark.target, mark.arrived.unwrap_or(0));
+                arrivals::move_in(w, account, id, record, intents, place)?;
+                return Ok(Fate::Elsewhere);
+            }
+            (Some(Goal::Move { to }), _, _)
+                if arrivals::is_local(w, to)?
+                    && w.content(record.content)?.is_some_and(|c| c.body.is_some()) =>
+            {
+                arrivals::move_in_locally(w, account, id, record, intents, to, &flags)?;
+                return Ok(Fate::Elsewhere);
+            }
+            (Some(Goal::Move { .. }), Some(mark), _) => {
+                // On its way: it is to be met in the target.
+                record.mailbox = mark.target;
+                record.uid = 0;
+                if record.view == View::In(mark.target) {
+                    record.view = View::Here;
+                }
+                return Ok(Fate::Elsewhere);
+            }
+            (Some(Goal::Delete), _, _) => {
+                if let Some(intent) = intents.place.take() {
+                    w.operation_done(intent.op)?;
+                }
+                if let Some(flags) = intents.flags.take() {
+                    w.forget_operation(flags.op)?;
+                }
+            }
+            (_, _, Some((twin, place))) => {
+                let theirs = w.placement(place.mailbox, place.uid)?;
+                arrivals::absorb(w, id, twin)?;
+                if let Some(theirs) = theirs {
+                    let flags = w.flag_set(theirs.flags, theirs.keywords)?;
+                    view::put_row(w, place.mailbox, place.uid, &flags, id, theirs.modseq)?;
+                }
+                record.internal_date = place.internal_date;
+                record.claimed_size = place.claimed_size;
+                record.size = place.size;
+                arrivals::stands_at(w, account, id, record, intents, (place.mailbox, place.uid))?;
+                return Ok(Fate::Elsewhere);
+            }
+            _ => {}
+        }
+        record.gone_ms = Some(w.now_ms);
+        record.uid = 0;
+        Ok(Fate::Gone)
+    })?;
+    if let Some(Fate::Gone) = fate {
+        let orphan = record::encode(&OrphanRecord { gone_ms: w.now_ms, suspicious });
+        w.tables.orphans.insert(keys::pair(u64::from(mailbox.0), id.0).as_slice(), orphan.as_slice())?;
     }
-    message.gone_ms = Some(now);
-    message.uid = 0;
-    w.put_message(id, &message)?;
-    let orphan = record::encode(&OrphanRecord { gone_ms: now, suspicious });
-    w.tables.orphans.insert(keys::pair(u64::from(mailbox.0), id.0).as_slice(), orphan.as_slice())?;
     Ok(())
 }

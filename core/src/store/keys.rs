@@ -1,6 +1,6 @@
 //! Keys: big-endian, so that the order of bytes is the order of numbers.
 
-use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId, OperationId};
 
 /// Placement rows of one mailbox, 256 UIDs a page.
 pub(crate) fn placement(mailbox: MailboxId, uid: u32) -> [u8; 8] {
@@ -27,6 +27,10 @@ pub(crate) fn message(message: MessageId) -> [u8; 8] {
 
 pub(crate) fn content(content: ContentId) -> [u8; 8] {
     content.0.to_be_bytes()
+}
+
+pub(crate) fn operation(op: OperationId) -> [u8; 8] {
+    op.0.to_be_bytes()
 }
 
 /// Received date of a message in its mailbox; ascending.

@@ -3,10 +3,11 @@
 use hashbrown::HashMap;
 
 use crate::error::Result;
-use crate::ids::{AccountId, MailboxId};
+use crate::ids::{AccountId, MailboxId, OperationId};
 use crate::model::{BodyPolicy, Change, MailboxKind};
 use crate::store::batch::{MailboxFact, StateFact};
-use crate::store::records::MailboxRecord;
+use crate::store::intents::{JournalRecord, MailboxGoal, MailboxOperation, Subject};
+use crate::store::records::{MailboxRecord, MailboxWish};
 use crate::store::writer::Writer;
 use crate::store::{expunge, partials};
 
@@ -33,20 +34,33 @@ pub(crate) fn listed(
     let mut new = Vec::new();
     for fact in facts {
         match missing.remove(&name_key(&fact.wire_name)) {
-            Some((id, _)) => refresh(w, id, fact)?,
+            Some((id, _)) => {
+                refresh(w, id, fact)?;
+                met(w, id, &MailboxGoal::Create { role: None })?;
+            }
             None => new.push(fact),
         }
     }
-    let mut missing: Vec<_> = missing.into_values().collect();
+    // What is not on the server yet cannot be missing there.
+    let mut missing: Vec<_> = missing.into_values().filter(|(_, m)| !m.wish.unborn).collect();
     missing.sort_by_key(|(id, _)| *id);
     for fact in new {
         let alone = numberings.get(&fact.uid_validity.unwrap_or(0)).copied() == Some(1);
-        let twins: Vec<usize> =
-            (0..missing.len()).filter(|i| complete && is_same(&missing[*i].1, &fact, alone)).collect();
+        let renamed = missing.iter().position(|(_, m)| is_wished(m, &fact));
+        let twins: Vec<usize> = match renamed {
+            Some(at) => vec![at],
+            None => {
+                (0..missing.len()).filter(|i| complete && is_same(&missing[*i].1, &fact, alone)).collect()
+            }
+        };
         // Plainly the same mailbox under another name, on both sides.
         if let [only] = twins.as_slice() {
             let (id, _) = missing.remove(*only);
             refresh(w, id, fact)?;
+            if renamed.is_some() {
+                w.mailbox(id)?.wish.name = None;
+                met(w, id, &MailboxGoal::Rename)?;
+            }
             // The name is new; what is in it is looked at again.
             w.mailbox(id)?.settled = None;
         } else if let Some(id) = gone.get(&name_key(&fact.wire_name)) {
@@ -59,10 +73,119 @@ pub(crate) fn listed(
     }
     if complete {
         for (id, _) in missing {
+            met(w, id, &MailboxGoal::Delete)?;
             go(w, id)?;
         }
     }
     Ok(())
+}
+
+/// Whether a mailbox that is missing was to get the name that is new.
+fn is_wished(missing: &MailboxRecord, new: &MailboxFact) -> bool {
+    missing.wish.name.as_ref().is_some_and(|(_, wire)| *wire == new.wire_name)
+}
+
+/// The server shows what an operation wanted, whether or not it was answered.
+fn met(w: &mut Writer<'_>, id: MailboxId, goal: &MailboxGoal) -> Result<()> {
+    if matches!(goal, MailboxGoal::Create { .. }) && !std::mem::take(&mut w.mailbox(id)?.wish.unborn) {
+        return Ok(());
+    }
+    if let Some((op, _)) = wish_of(w, id, goal)? {
+        w.operation_done(op)?;
+    }
+    Ok(())
+}
+
+/// The operation of one kind on a mailbox that is not confirmed.
+pub(crate) fn wish_of(
+    w: &mut Writer<'_>,
+    id: MailboxId,
+    goal: &MailboxGoal,
+) -> Result<Option<(OperationId, MailboxOperation)>> {
+    let account = w.mailbox(id)?.account;
+    for (op, subject) in w.operations_of(account)? {
+        if let Subject::Mailbox(operation) = subject
+            && operation.mailbox == id
+            && operation.goal.is_like(goal)
+        {
+            return Ok(Some((op, operation)));
+        }
+    }
+    Ok(None)
+}
+
+/// An operation on a mailbox was done.
+pub(crate) fn wish_done(w: &mut Writer<'_>, op: OperationId) -> Result<()> {
+    let Some(JournalRecord { subject: Subject::Mailbox(operation), account, .. }) = w.operation(op)? else {
+        return Ok(());
+    };
+    let id = operation.mailbox;
+    w.operation_done(op)?;
+    if w.mailbox(id).is_err() {
+        return Ok(());
+    }
+    match operation.goal {
+        MailboxGoal::Create { .. } => w.mailbox(id)?.wish.unborn = false,
+        MailboxGoal::Subscribe(on) => {
+            let mailbox = w.mailbox(id)?;
+            mailbox.subscribed = on;
+            mailbox.wish.subscribed = None;
+        }
+        MailboxGoal::Delete => {
+            go(w, id)?;
+            w.mailbox(id)?.wish = MailboxWish::default();
+        }
+        MailboxGoal::Rename => {
+            for id in renamed_with(w, account, id)? {
+                let mailbox = w.mailbox(id)?;
+                if let Some((name, wire_name)) = mailbox.wish.name.take() {
+                    mailbox.name = name;
+                    mailbox.wire_name = wire_name;
+                    mailbox.settled = None;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An operation on a mailbox was refused: it is as it was, and the operation is kept with the server's words.
+pub(crate) fn wish_refused(w: &mut Writer<'_>, op: OperationId, why: &str) -> Result<()> {
+    let Some(mut entry) = w.operation(op)? else { return Ok(()) };
+    let Subject::Mailbox(operation) = &mut entry.subject else { return Ok(()) };
+    operation.refused = Some(why.to_owned());
+    let (id, goal) = (operation.mailbox, operation.goal.clone());
+    w.put_operation(op, &entry)?;
+    match goal {
+        MailboxGoal::Create { .. } => {}
+        MailboxGoal::Subscribe(_) => w.mailbox(id)?.wish.subscribed = None,
+        MailboxGoal::Delete => w.mailbox(id)?.wish.doomed = false,
+        MailboxGoal::Rename => keep_name(w, id)?,
+    }
+    Ok(())
+}
+
+/// A mailbox and those below it keep the names that they have.
+pub(crate) fn keep_name(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
+    let account = w.mailbox(id)?.account;
+    for id in renamed_with(w, account, id)? {
+        w.mailbox(id)?.wish.name = None;
+    }
+    Ok(())
+}
+
+/// A mailbox that is to be renamed and those below it, which go with it.
+fn renamed_with(w: &mut Writer<'_>, account: AccountId, id: MailboxId) -> Result<Vec<MailboxId>> {
+    let top = w.mailbox(id)?.clone();
+    let all = w.mailboxes_of(account)?;
+    let below = |m: &MailboxRecord| is_below(&m.wire_name, &top.wire_name, top.delimiter);
+    Ok(all.into_iter().filter(|(other, m)| *other == id || below(m)).map(|(id, _)| id).collect())
+}
+
+/// Whether a name is below another in the hierarchy.
+pub(crate) fn is_below(name: &[u8], top: &[u8], delimiter: Option<u8>) -> bool {
+    let Some(delimiter) = delimiter else { return false };
+    name.len() > top.len() && name.starts_with(top) && name[top.len()] == delimiter
 }
 
 fn new_record(account: AccountId, fact: MailboxFact) -> MailboxRecord {
@@ -104,7 +227,7 @@ fn is_same(missing: &MailboxRecord, new: &MailboxFact, alone: bool) -> bool {
     }
 }
 
-fn go(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
+pub(crate) fn go(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
     expunge::hide_all(w, id, true)?;
     partials::drop_all(w, id)?;
     let record = w.mailbox(id)?;

@@ -4,26 +4,32 @@
 //! transaction; pages, messages and bytes go out as owned values.
 
 pub(crate) mod accounts;
+pub(crate) mod actions;
 pub(crate) mod apply;
+mod arrivals;
 pub(crate) mod batch;
 mod blobs;
 mod expunge;
 mod gate;
 mod identity;
+pub(crate) mod intents;
 mod keys;
 mod mailboxes;
 mod orphans;
 mod partials;
 mod parts;
 mod placements;
+pub(crate) mod plan;
 pub(crate) mod query;
 mod record;
 pub(crate) mod records;
+pub(crate) mod replayed;
 pub(crate) mod shrink;
 pub(crate) mod storage;
 mod tables;
 pub(crate) mod verify;
-mod writer;
+mod view;
+pub(crate) mod writer;
 
 use std::collections::HashSet;
 use std::io;

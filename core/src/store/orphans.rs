@@ -5,10 +5,10 @@ use redb::ReadableTable;
 
 use crate::error::Result;
 use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
-use crate::model::Change;
-use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord};
+use crate::store::intents::IntentRecord;
+use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord, View};
 use crate::store::writer::Writer;
-use crate::store::{blobs, identity, keys, parts, record};
+use crate::store::{arrivals, blobs, identity, keys, parts, record};
 
 /// How long a message that appeared elsewhere first may still turn out to be one that moved.
 const GRACE_MS: i64 = 24 * 3_600_000;
@@ -34,9 +34,13 @@ pub(crate) fn unhide(w: &mut Writer<'_>, mailbox: MailboxId, id: MessageId) -> R
     Ok(())
 }
 
-/// Whether a message that goes from one mailbox stands in another since a short while, and only
-/// there: then it moved, and the place there takes its id.
-pub(crate) fn moved_elsewhere(w: &mut Writer<'_>, id: MessageId, message: &MessageRecord) -> Result<bool> {
+/// Where a message that goes from one mailbox stands since a short while, and only there: then it moved, and the place there
+/// takes its id.
+pub(crate) fn moved_elsewhere(
+    w: &mut Writer<'_>,
+    id: MessageId,
+    message: &MessageRecord,
+) -> Result<Option<(MessageId, MessageRecord)>> {
     let mut only = None;
     for holder in identity::holders(w, message.content)? {
         if holder == id {
@@ -44,30 +48,14 @@ pub(crate) fn moved_elsewhere(w: &mut Writer<'_>, id: MessageId, message: &Messa
         }
         let Some(other) = w.message(holder)? else { continue };
         let young = other.added_ms > message.added_ms && w.now_ms.saturating_sub(other.added_ms) < GRACE_MS;
-        if other.gone_ms.is_none() && other.uid != 0 && young && only.replace((holder, other)).is_some() {
-            return Ok(false);
+        let told = other.is_placed() && other.view == View::Here && !arrivals::is_local(w, other.mailbox)?;
+        // One that a person has done something to is theirs, and stays what it is.
+        let untouched = w.intents(holder)?.is_empty();
+        if told && young && untouched && only.replace((holder, other)).is_some() {
+            return Ok(None);
         }
     }
-    let Some((twin, place)) = only else { return Ok(false) };
-    if place.mailbox == message.mailbox {
-        return Ok(false);
-    }
-    let Some(mut row) = w.placement(place.mailbox, place.uid)? else { return Ok(false) };
-    row.message = id;
-    w.put_placement(place.mailbox, row)?;
-    let moved = MessageRecord { added_ms: message.added_ms, ..place.clone() };
-    w.put_message(id, &moved)?;
-    w.tables.messages.remove(keys::message(twin).as_slice())?;
-    w.tables.holders.remove(keys::pair(place.content.0, twin.0).as_slice())?;
-    w.tables.fresh.remove(keys::message(twin).as_slice())?;
-    let twin_date = keys::by_date(place.mailbox, place.internal_date, twin);
-    let value =
-        w.tables.by_date.remove(twin_date.as_slice())?.map(|v| v.value().to_vec()).unwrap_or_default();
-    let date = keys::by_date(place.mailbox, place.internal_date, id);
-    w.tables.by_date.insert(date.as_slice(), value.as_slice())?;
-    w.change(Change::MessageRemoved(place.mailbox, twin));
-    w.change(Change::MessageAdded(place.mailbox, id));
-    Ok(true)
+    Ok(only.filter(|(_, place)| place.mailbox != message.mailbox))
 }
 
 /// Forgets what went before a time. It runs at the end of a pass that went on without it, so that what
@@ -103,11 +91,21 @@ pub(crate) fn purge(w: &mut Writer<'_>, account: AccountId, before_ms: i64) -> R
         if message.gone_ms.is_none() {
             continue;
         }
-        w.tables.messages.remove(keys::message(id).as_slice())?;
-        w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
-        drop_unheld(w, message.content)?;
+        forget(w, id, &message)?;
     }
     drop_empty_mailboxes(w, account)
+}
+
+/// Drops a message that nobody sees, and what was wanted of it.
+pub(crate) fn forget(w: &mut Writer<'_>, id: MessageId, message: &MessageRecord) -> Result<()> {
+    let intents = w.intents(id)?;
+    for op in [intents.flags.map(|f| f.op), intents.place.map(|p| p.op)].into_iter().flatten() {
+        w.forget_operation(op)?;
+    }
+    w.put_intents(id, &IntentRecord::default())?;
+    w.tables.messages.remove(keys::message(id).as_slice())?;
+    w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
+    drop_unheld(w, message.content)
 }
 
 /// Drops a content that no message has.

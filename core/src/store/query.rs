@@ -7,12 +7,13 @@ use redb::ReadableTable;
 
 use crate::error::{Error, Result};
 use crate::flags::FlagSet;
-use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId, OperationId};
 use crate::limits::Limits;
 use crate::message::{self, Details, Part};
 use crate::model::{AccountInfo, Change, Changes, Cursor, MailboxInfo, Message, MessageRow, Page};
 use crate::set::UidSet;
 use crate::store::batch::PartialBody;
+use crate::store::intents::{IntentRecord, JournalRecord, MailboxGoal, Subject};
 use crate::store::records::{
     AccountRecord, ChangesRecord, ContentRecord, Counters, KeywordsRecord, MailboxRecord, MessageRecord,
     PartRecord,
@@ -62,15 +63,17 @@ pub(crate) fn mailboxes(tables: &impl Read, account: AccountId) -> Result<Vec<(M
 }
 
 pub(crate) fn mailbox_info(id: MailboxId, record: MailboxRecord) -> MailboxInfo {
+    let wish = record.wish;
     MailboxInfo {
         id,
         account: record.account,
         role: record.chosen_role.unwrap_or(record.role),
-        name: record.name,
+        name: wish.name.map_or(record.name, |(name, _)| name),
+        pending: wish.unborn || wish.doomed || wish.subscribed.is_some(),
         delimiter: record.delimiter.map(char::from),
         kind: record.kind,
         selectable: record.selectable,
-        subscribed: record.subscribed,
+        subscribed: wish.subscribed.unwrap_or(record.subscribed),
         total: record.total,
         unseen: record.unseen,
         size: record.size,
@@ -180,8 +183,14 @@ impl<'a> Rows<'a> {
         let damaged = || Error::Corrupt("an entry of the date index cannot be read".into());
         let (internal_date, id) = keys::read_by_date(key).ok_or_else(damaged)?;
         let content = ContentId(keys::read_u64(value, 0).ok_or_else(damaged)?);
-        let uid = keys::read_u32(value, 8).ok_or_else(damaged)?;
-        let flags = self.flags(mailbox, uid)?;
+        let place = MailboxId(keys::read_u32(value, 8).ok_or_else(damaged)?);
+        let handle = keys::read_u32(value, 12).ok_or_else(damaged)?;
+        let pending = value.get(16).is_some_and(|b| *b != 0);
+        let mut flags = if handle == 0 { FlagSet::default() } else { self.flags(place, handle)? };
+        if pending {
+            flags = intents(self.tables, id)?.over(&flags);
+        }
+        let uid = if place == mailbox { handle } else { 0 };
         let record = content_record(self.tables, content)?.ok_or_else(damaged)?;
         let size = match &record.body {
             Some(body) => body.len,
@@ -189,7 +198,7 @@ impl<'a> Rows<'a> {
         };
         let sha256 = record.body.map(|b| b.sha256);
         let summary = record.summary;
-        Ok(MessageRow { id, mailbox, content, uid, flags, internal_date, size, sha256, summary })
+        Ok(MessageRow { id, mailbox, content, uid, flags, pending, internal_date, size, sha256, summary })
     }
 
     fn flags(&mut self, mailbox: MailboxId, uid: u32) -> Result<FlagSet> {
@@ -220,10 +229,11 @@ const LONGEST_READ: u64 = 64 << 20;
 
 /// One message.
 pub(crate) fn message(tables: &Snapshot, id: MessageId, limits: &Limits) -> Result<Message> {
-    let record = message_record(tables, id)?.filter(|m| m.gone_ms.is_none()).ok_or(Error::Gone("message"))?;
-    let key = keys::by_date(record.mailbox, record.internal_date, id);
+    let record = shown(tables, id)?;
+    let mailbox = record.shown_in().ok_or(Error::Gone("message"))?;
+    let key = keys::by_date(mailbox, record.internal_date, id);
     let value = get(&tables.by_date, &key)?.ok_or(Error::Gone("message"))?;
-    let row = Rows::new(tables).row(record.mailbox, &key, &value)?;
+    let row = Rows::new(tables).row(mailbox, &key, &value)?;
     let body = content_record(tables, record.content)?.and_then(|c| c.body);
     let details = match (&body, get(&tables.details, &keys::content(record.content))?) {
         // The bytes tell best what is in them.
@@ -239,9 +249,39 @@ pub(crate) fn message(tables: &Snapshot, id: MessageId, limits: &Limits) -> Resu
     Ok(Message { row, details })
 }
 
+/// A message that a person sees.
+fn shown(tables: &Snapshot, id: MessageId) -> Result<MessageRecord> {
+    message_record(tables, id)?.filter(|m| m.shown_in().is_some()).ok_or(Error::Gone("message"))
+}
+
+/// The flags that a message has where it stands.
+pub(crate) fn placed_flags(tables: &Snapshot, record: &MessageRecord) -> Result<FlagSet> {
+    if record.is_placed() {
+        Rows::new(tables).flags(record.mailbox, record.uid)
+    } else {
+        Ok(FlagSet::default())
+    }
+}
+
+/// What an operation does to a mailbox.
+pub(crate) fn mailbox_goal(tables: &Snapshot, op: OperationId) -> Result<Option<MailboxGoal>> {
+    let entry = tables.journal.get(keys::operation(op).as_slice())?;
+    let entry = entry.map(|v| record::decode::<JournalRecord>(v.value())).transpose()?;
+    Ok(entry.and_then(|e| match e.subject {
+        Subject::Mailbox(operation) => Some(operation.goal),
+        _ => None,
+    }))
+}
+
+/// What is wanted of a message.
+pub(crate) fn intents(tables: &impl Read, id: MessageId) -> Result<IntentRecord> {
+    let found = tables.intents().get(keys::message(id).as_slice())?;
+    Ok(found.map(|v| record::decode(v.value())).transpose()?.unwrap_or_default())
+}
+
 /// Bytes of a message's body; `None` where it is not here.
 pub(crate) fn body(tables: &Snapshot, id: MessageId, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
-    let record = message_record(tables, id)?.filter(|m| m.gone_ms.is_none()).ok_or(Error::Gone("message"))?;
+    let record = shown(tables, id)?;
     let body = content_record(tables, record.content)?.and_then(|c| c.body);
     body.map(|b| blobs::read(&tables.blobs, b.blob, offset, len.min(b.len.saturating_sub(offset))))
         .transpose()
@@ -318,7 +358,9 @@ pub(crate) fn claimed_sizes(tables: &Snapshot, mailbox: MailboxId) -> Result<Has
     placements::scan(&tables.placements, mailbox, |p| places.push((p.uid, p.message)))?;
     let mut sizes = HashMap::new();
     for (uid, message) in places {
-        sizes.extend(message_record(tables, message)?.map(|m| (uid, m.claimed_size)));
+        // 0 where the server has named no size yet.
+        let record = message_record(tables, message)?.filter(|m| m.claimed_size != 0);
+        sizes.extend(record.map(|m| (uid, m.claimed_size)));
     }
     Ok(sizes)
 }

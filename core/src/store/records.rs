@@ -6,6 +6,7 @@ use crate::ids::{AccountId, ContentId, MailboxId};
 use crate::message::{Details, Summary};
 use crate::model::{AccountSettings, BodyPolicy, MailboxKind, Role};
 use crate::store::batch::{PartialBody, Settled};
+use crate::store::intents::{IntentRecord, JournalRecord};
 use crate::store::record::Record;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,10 +45,16 @@ pub(crate) struct MailboxRecord {
     pub(crate) numbering: u32,
     pub(crate) uid_next: u32,
     pub(crate) highest_modseq: u64,
-    /// Placements: messages that the server is known to hold.
+    /// Messages as a person sees them.
     pub(crate) total: u64,
     pub(crate) unseen: u64,
     pub(crate) size: u64,
+    /// Placements without `\Seen`: what the server should count.
+    pub(crate) server_unseen: u64,
+    /// What a person did to it that the server has not confirmed.
+    pub(crate) wish: MailboxWish,
+    /// What the user may do in it (RFC 4314), where the server told.
+    pub(crate) rights: Option<String>,
     pub(crate) complete: bool,
     /// Which bodies were all here at the last settling.
     pub(crate) bodies_done: BodyPolicy,
@@ -55,7 +62,24 @@ pub(crate) struct MailboxRecord {
     pub(crate) audited_ms: i64,
 }
 
+/// What a person did to a mailbox and the server has not confirmed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MailboxWish {
+    /// It is not on the server yet.
+    pub(crate) unborn: bool,
+    /// It is deleted, as far as a person sees.
+    pub(crate) doomed: bool,
+    /// Its new name, and how that goes on the wire.
+    pub(crate) name: Option<(String, Vec<u8>)>,
+    pub(crate) subscribed: Option<bool>,
+}
+
 impl MailboxRecord {
+    /// Whether a person sees it.
+    pub(crate) fn is_shown(&self) -> bool {
+        !self.gone && !self.wish.doomed
+    }
+
     /// A mailbox of which nothing is known.
     pub(crate) fn empty(account: AccountId) -> MailboxRecord {
         MailboxRecord {
@@ -77,6 +101,9 @@ impl MailboxRecord {
             total: 0,
             unseen: 0,
             size: 0,
+            server_unseen: 0,
+            wish: MailboxWish::default(),
+            rights: None,
             complete: false,
             bodies_done: BodyPolicy::None,
             settled: None,
@@ -85,11 +112,25 @@ impl MailboxRecord {
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Where a person sees a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum View {
+    /// Where it stands.
+    Here,
+    /// In another mailbox: it was moved there offline.
+    In(MailboxId),
+    /// Nowhere: it was deleted offline, or waits under `\Deleted` for someone to expunge it.
+    Removed,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MessageRecord {
+    /// Where it stands: on the server, or on this device for a local mailbox. One that the server has not got
+    /// yet stands where it is to go.
     pub(crate) mailbox: MailboxId,
     /// 0 where the server has none for it, or has dropped it.
     pub(crate) uid: u32,
+    pub(crate) view: View,
     pub(crate) content: ContentId,
     pub(crate) internal_date: i64,
     /// Octets: what the server says, or the truth once the message is here.
@@ -101,6 +142,22 @@ pub(crate) struct MessageRecord {
     pub(crate) added_ms: i64,
     /// When it went from the server; it is hidden and may be recognised elsewhere.
     pub(crate) gone_ms: Option<i64>,
+}
+
+impl MessageRecord {
+    /// The mailbox in which a person sees it.
+    pub(crate) fn shown_in(&self) -> Option<MailboxId> {
+        match (self.gone_ms, self.view) {
+            (Some(_), _) | (None, View::Removed) => None,
+            (None, View::Here) => Some(self.mailbox),
+            (None, View::In(mailbox)) => Some(mailbox),
+        }
+    }
+
+    /// Whether a server, or this device, has it under a UID.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.gone_ms.is_none() && self.uid != 0
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -137,6 +194,10 @@ pub(crate) struct Counters {
     /// Of contents that need an id apart from their message's.
     pub(crate) content: u32,
     pub(crate) keywords: u32,
+    /// Of what people did offline.
+    pub(crate) operation: u64,
+    /// Rows of the table of intents: where there are none, nobody looks.
+    pub(crate) intents: u64,
     /// Number of the last commit that changed something a screen shows.
     pub(crate) commit: u64,
     /// The oldest commit that the change feed still has.
@@ -181,4 +242,6 @@ records! {
     OrphanRecord, 1, "orphan";
     PartialBody, 1, "partial body";
     PartRecord, 1, "part";
+    IntentRecord, 1, "intent";
+    JournalRecord, 1, "journal";
 }

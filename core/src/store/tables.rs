@@ -70,7 +70,7 @@ tables! {
     placements = "placements";
     /// Message id → record.
     messages = "messages";
-    /// (mailbox, received date, message) → (content, UID): the newest page is one range read.
+    /// (mailbox as shown, received date, message) → (content, mailbox, UID, pending): the newest page is one range read.
     by_date = "by_date";
     /// Content id → what a list row shows, and where the body is.
     contents = "contents";
@@ -94,6 +94,10 @@ tables! {
     fresh = "fresh";
     /// (mailbox, message) → when it went from the server: hidden, and kept for a while.
     orphans = "orphans";
+    /// Message id → what a person wants of it that the server has not confirmed.
+    intents = "intents";
+    /// Operation → whose it is, and what it is about: the journal, in the order in which things were done.
+    journal = "journal";
 }
 
 /// Reads a value out whole.

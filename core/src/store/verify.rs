@@ -5,11 +5,12 @@ use redb::ReadableTable;
 
 use crate::error::Result;
 use crate::flags::Flags;
-use crate::ids::{ContentId, MailboxId, MessageId};
+use crate::ids::{ContentId, MailboxId, MessageId, OperationId};
 use crate::message::ContentHasher;
+use crate::store::intents::{IntentRecord, JournalRecord, Subject};
 use crate::store::records::{ContentRecord, MailboxRecord, MessageRecord, PartRecord};
 use crate::store::tables::Snapshot;
-use crate::store::{batch::PartialBody, blobs, keys, placements, query, record};
+use crate::store::{batch::PartialBody, blobs, keys, placements, query, record, view};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,8 +44,11 @@ pub(crate) fn verify(tables: &Snapshot) -> Result<VerifyReport> {
     Ok(report)
 }
 
+/// Mailbox, UID and message of every placement.
+type Placed = HashSet<(MailboxId, u32, MessageId)>;
+
 /// Every placement names a message that stands where it does, and the counts agree.
-fn check_mailboxes(tables: &Snapshot, report: &mut VerifyReport) -> Result<HashSet<MessageId>> {
+fn check_mailboxes(tables: &Snapshot, report: &mut VerifyReport) -> Result<Placed> {
     let mut placed = HashSet::new();
     for entry in tables.mailboxes.iter()? {
         let (key, value) = entry?;
@@ -53,41 +57,65 @@ fn check_mailboxes(tables: &Snapshot, report: &mut VerifyReport) -> Result<HashS
         report.mailboxes += 1;
         let mut rows = Vec::new();
         placements::scan(&tables.placements, id, |p| rows.push(p))?;
-        let (mut unseen, mut size) = (0, 0);
+        let mut unseen = 0;
         for row in &rows {
             unseen += u64::from(!row.flags.contains(Flags::SEEN));
-            match query::message_record(tables, row.message)? {
-                Some(m) if m.mailbox == id && m.uid == row.uid && m.gone_ms.is_none() => size += m.size,
-                _ => report.problem(|| {
+            let named = query::message_record(tables, row.message)?;
+            let arrived = query::intents(tables, row.message)?
+                .mark()
+                .filter(|m| m.target == id)
+                .and_then(|m| m.arrived);
+            let stands = |m: &MessageRecord| m.mailbox == id && m.uid == row.uid && m.gone_ms.is_none();
+            if !named.is_some_and(|m| stands(&m) || arrived == Some(row.uid)) {
+                report.problem(|| {
                     format!("mailbox {id}: UID {} names message {}, which is not there", row.uid, row.message)
-                }),
+                });
             }
-            if !placed.insert(row.message) {
-                report.problem(|| format!("message {} is placed twice", row.message));
+            if !placed.insert((id, row.uid, row.message)) {
+                report.problem(|| format!("UID {} of mailbox {id} is placed twice", row.uid));
             }
         }
-        let counted = (rows.len() as u64, unseen, size);
-        let kept = (mailbox.total, mailbox.unseen, mailbox.size);
-        if counted != kept {
+        if unseen != mailbox.server_unseen {
             report.problem(|| {
-                format!("mailbox {id}: (total, unseen, size) are {counted:?}, kept are {kept:?}")
+                format!("mailbox {id}: {unseen} placements are unseen, {} are counted", mailbox.server_unseen)
             });
         }
-        let dated =
-            tables.by_date.range(keys::mailbox(id).as_slice()..keys::after_mailbox(id).as_slice())?.count()
-                as u64;
-        if dated != counted.0 {
-            report.problem(|| {
-                format!("mailbox {id}: {dated} entries in the date index for {} messages", counted.0)
-            });
-        }
+        check_counts(tables, id, &mailbox, report)?;
     }
     Ok(placed)
 }
 
+/// What a list shows is what is counted.
+fn check_counts(
+    tables: &Snapshot,
+    id: MailboxId,
+    mailbox: &MailboxRecord,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let (mut total, mut unseen, mut size) = (0, 0, 0);
+    let mut after = None;
+    loop {
+        let page = query::page(tables, id, after.as_ref(), 1000)?;
+        for row in &page.rows {
+            total += 1;
+            unseen += u64::from(!row.flags.flags.contains(Flags::SEEN));
+            size += query::message_record(tables, row.id)?.map_or(0, |m| m.size);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let (counted, kept) = ((total, unseen, size), (mailbox.total, mailbox.unseen, mailbox.size));
+    if counted != kept {
+        report.problem(|| format!("mailbox {id}: (total, unseen, size) are {counted:?}, kept are {kept:?}"));
+    }
+    Ok(())
+}
+
 fn check_messages(
     tables: &Snapshot,
-    placed: &HashSet<MessageId>,
+    placed: &Placed,
     report: &mut VerifyReport,
 ) -> Result<HashMap<ContentId, u64>> {
     let mut held: HashMap<ContentId, u64> = HashMap::new();
@@ -104,23 +132,46 @@ fn check_messages(
         if orphan != message.gone_ms.is_some() {
             report.problem(|| format!("message {id} is half hidden"));
         }
-        if message.gone_ms.is_none() {
-            if !placed.contains(&id) {
-                report.problem(|| format!("message {id} stands in no mailbox"));
-            }
-            let key = keys::by_date(message.mailbox, message.internal_date, id);
-            let expected: Vec<u8> =
-                [message.content.0.to_be_bytes().as_slice(), message.uid.to_be_bytes().as_slice()].concat();
+        let intents = query::intents(tables, id)?;
+        if message.is_placed() && !placed.contains(&(message.mailbox, message.uid, id)) {
+            report.problem(|| format!("message {id} stands in no mailbox"));
+        }
+        if message.gone_ms.is_none() && message.uid == 0 && intents.place.is_none() {
+            report.problem(|| format!("message {id} is nowhere, and nothing is wanted of it"));
+        }
+        if let Some(shown) = message.shown_in() {
+            let key = keys::by_date(shown, message.internal_date, id);
+            let place = (message.mailbox, message.uid);
+            let expected = view::dated(message.content, place, !intents.is_empty());
             let dated = tables.by_date.get(key.as_slice())?.is_some_and(|v| v.value() == expected);
             if !dated {
-                report.problem(|| format!("message {id} is wrong in the date index"));
+                report.problem(|| format!("message {id} has no entry in the date index, or a wrong one"));
             }
         }
+        check_operations(tables, id, &intents, report)?;
     }
     Ok(held)
 }
 
-/// Every content is held, and every body is the bytes that its hash names.
+/// Every intent has its entry in the journal.
+fn check_operations(
+    tables: &Snapshot,
+    id: MessageId,
+    intents: &IntentRecord,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let ops = [intents.flags.as_ref().map(|f| f.op), intents.place.as_ref().map(|p| p.op)];
+    for op in ops.into_iter().flatten() {
+        let entry = tables.journal.get(keys::operation(op).as_slice())?;
+        let entry = entry.map(|v| record::decode::<JournalRecord>(v.value())).transpose()?;
+        let about = |e: &JournalRecord| matches!(e.subject, Subject::Flags(m) | Subject::Place(m) if m == id);
+        if !entry.is_some_and(|e| about(&e)) {
+            report.problem(|| format!("operation {op} of message {id} is not in the journal"));
+        }
+    }
+    Ok(())
+}
+
 fn check_contents(
     tables: &Snapshot,
     held: &HashMap<ContentId, u64>,
@@ -185,6 +236,21 @@ fn check_loose_ends(tables: &Snapshot, report: &mut VerifyReport) -> Result<()> 
                 report.problem(|| format!("blob {} belongs to nothing", blob.unwrap_or(0)));
             }
         }
+    }
+    for entry in tables.journal.iter()? {
+        let (key, value) = entry?;
+        let op = OperationId(keys::read_u64(key.value(), 0).unwrap_or(0));
+        let held = match record::decode::<JournalRecord>(value.value())?.subject {
+            Subject::Flags(id) => query::intents(tables, id)?.flags.is_some_and(|f| f.op == op),
+            Subject::Place(id) => query::intents(tables, id)?.place.is_some_and(|p| p.op == op),
+            Subject::Mailbox(operation) => query::mailbox(tables, operation.mailbox).is_ok(),
+        };
+        if !held {
+            report.problem(|| format!("operation {op} is about nothing"));
+        }
+    }
+    if tables.intents.iter()?.count() as u64 != query::counters(tables)?.intents {
+        report.problem(|| "the intents are not as many as counted".into());
     }
     for entry in tables.fresh.iter()? {
         let id = keys::read_u64(entry?.0.value(), 0).map(MessageId);

@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 use redb::ReadableTable;
 
 use crate::error::{Error, Result};
-use crate::flags::FlagSet;
-use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
+use crate::flags::{FlagSet, Flags};
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId, OperationId};
 use crate::model::Change;
+use crate::store::intents::{IntentRecord, JournalRecord, Subject};
 use crate::store::keys;
 use crate::store::placements::{PageRows, Placement};
 use crate::store::record::{self, Record};
@@ -33,6 +34,12 @@ pub(crate) struct Writer<'t> {
     /// Identities to be entered. Their keys are hashes: written together in order, neighbours share a page.
     identities: BTreeSet<IdentityKey>,
     changes: Vec<Change>,
+    /// Messages that were sent to a mailbox and may be met there; read when first asked for.
+    pub(crate) awaited: Option<HashMap<(AccountId, MailboxId), Vec<MessageId>>>,
+    /// Operations that the server confirmed in this transaction.
+    pub(crate) replayed: u64,
+    /// Operations that were set aside in this transaction.
+    pub(crate) set_aside: Vec<OperationId>,
     /// Something was written that the records kept open here do not tell.
     dirty: bool,
 }
@@ -52,6 +59,9 @@ impl<'t> Writer<'t> {
             page: None,
             identities: BTreeSet::new(),
             changes: Vec::new(),
+            awaited: None,
+            replayed: 0,
+            set_aside: Vec::new(),
             dirty: false,
         })
     }
@@ -194,6 +204,91 @@ impl<'t> Writer<'t> {
         self.tables.keywords.insert(id.to_be_bytes().as_slice(), stored.as_slice())?;
         self.keyword_sets.insert(names, id);
         Ok(id)
+    }
+
+    /// Flags and keywords as a set.
+    pub(crate) fn flag_set(&mut self, flags: Flags, keywords: u32) -> Result<FlagSet> {
+        let mut set = FlagSet::new(flags);
+        if keywords != 0 {
+            let stored = get(&self.tables.keywords, &keywords.to_be_bytes())?;
+            let names = stored.map(|b| record::decode::<KeywordsRecord>(&b)).transpose()?;
+            for name in names.map(|n| n.names).unwrap_or_default() {
+                set.insert_wire(name.as_bytes());
+            }
+        }
+        Ok(set)
+    }
+
+    /// What is wanted of a message.
+    pub(crate) fn intents(&self, id: MessageId) -> Result<IntentRecord> {
+        if self.counters.intents == 0 {
+            return Ok(IntentRecord::default());
+        }
+        Ok(self.read(&self.tables.intents, &keys::message(id))?.unwrap_or_default())
+    }
+
+    pub(crate) fn put_intents(&mut self, id: MessageId, intents: &IntentRecord) -> Result<()> {
+        self.dirty = true;
+        let key = keys::message(id);
+        let before = if intents.is_empty() {
+            self.tables.intents.remove(key.as_slice())?.is_some()
+        } else {
+            self.tables.intents.insert(key.as_slice(), record::encode(intents).as_slice())?.is_some()
+        };
+        let after = !intents.is_empty();
+        self.counters.intents = self.counters.intents + u64::from(after) - u64::from(before);
+        Ok(())
+    }
+
+    /// Enters an operation into the journal.
+    pub(crate) fn new_operation(&mut self, account: AccountId, subject: Subject) -> Result<OperationId> {
+        self.counters.operation += 1;
+        let op = OperationId(self.counters.operation);
+        let incarnation = self.incarnation()?;
+        self.put_operation(op, &JournalRecord { account, incarnation, subject })?;
+        Ok(op)
+    }
+
+    /// What names this store, and no copy of it.
+    pub(crate) fn incarnation(&self) -> Result<u64> {
+        let stored = get(&self.tables.meta, super::INCARNATION_KEY)?;
+        Ok(stored.and_then(|b| keys::read_u64(&b, 0)).unwrap_or(0))
+    }
+
+    /// Every operation of an account, oldest first.
+    pub(crate) fn operations_of(&self, account: AccountId) -> Result<Vec<(OperationId, Subject)>> {
+        let mut all = Vec::new();
+        for entry in self.tables.journal.iter()? {
+            let (key, value) = entry?;
+            let record: JournalRecord = record::decode(value.value())?;
+            if record.account == account {
+                all.push((OperationId(keys::read_u64(key.value(), 0).unwrap_or(0)), record.subject));
+            }
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn put_operation(&mut self, op: OperationId, entry: &JournalRecord) -> Result<()> {
+        self.dirty = true;
+        self.tables.journal.insert(keys::operation(op).as_slice(), record::encode(entry).as_slice())?;
+        Ok(())
+    }
+
+    pub(crate) fn operation(&self, op: OperationId) -> Result<Option<JournalRecord>> {
+        self.read(&self.tables.journal, &keys::operation(op))
+    }
+
+    /// Takes an operation out of the journal: it is done, or means nothing any more.
+    pub(crate) fn forget_operation(&mut self, op: OperationId) -> Result<bool> {
+        self.dirty = true;
+        Ok(self.tables.journal.remove(keys::operation(op).as_slice())?.is_some())
+    }
+
+    /// The server has what an operation wanted.
+    pub(crate) fn operation_done(&mut self, op: OperationId) -> Result<()> {
+        // One operation may be about a message's place and its flags.
+        self.replayed += u64::from(self.forget_operation(op)?);
+        Ok(())
     }
 
     pub(crate) fn enter_identity(&mut self, key: IdentityKey) {

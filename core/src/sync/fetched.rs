@@ -9,6 +9,7 @@ use crate::imap::response::Fetch;
 use crate::imap::text::FlagList;
 use crate::message::{self, TransferEncoding};
 use crate::store::batch::{MessageFact, Op, PartialBody, StagedBody};
+use crate::sync::replay::Met;
 use crate::sync::{Driver, structure};
 use crate::wire::StreamedLiteral;
 
@@ -294,6 +295,11 @@ impl Driver {
 
     fn enter_fact(&mut self, uid: u32, mut told: Told<'_>) -> Result<()> {
         let Some(mailbox) = self.selected.mailbox else { return Ok(()) };
+        if self.replay.is_some() {
+            let met =
+                Met { size: told.size, internal_date: told.internal_date, email_id: told.email_id.clone() };
+            self.met(uid, met);
+        }
         let s = &mut self.selected;
         let known = s.known.contains(uid);
         if let Some(scanned) = &mut s.scanned {

@@ -10,7 +10,7 @@ use crate::imap::command::{ChangedSince, Command, FetchItem, NumberSet, Resync, 
 use crate::imap::response::{Status, StatusKind};
 use crate::model::{BodyPolicy, Window};
 use crate::set::UidSet;
-use crate::store::batch::{Op, Settled, StateFact};
+use crate::store::batch::{Op, ReplayFact, Settled, StateFact};
 use crate::store::query;
 use crate::store::records::MailboxRecord;
 use crate::sync::mailbox_pass::MailboxPass;
@@ -608,6 +608,12 @@ impl Driver {
             self.events.push_back(Event::Problem { text });
         }
         let policy = self.pass.as_ref().map_or(BodyPolicy::None, |p| p.bodies);
+        if !wrong {
+            let mailbox = pass.mailbox;
+            if self.mailboxes_to_look()?.contains(&mailbox) {
+                self.batch.push(Op::Replay(ReplayFact::Looked(mailbox)));
+            }
+        }
         self.settle_state(!wrong, if lacking == 0 { policy } else { BodyPolicy::None })?;
         if wrong {
             self.pass_mut()?.troubled = true;
@@ -627,7 +633,7 @@ impl Driver {
             messages: s.exists,
             uid_next: s.uid_next,
             uid_validity: s.uid_validity,
-            unseen: u32::try_from(now.unseen).unwrap_or(u32::MAX),
+            unseen: u32::try_from(now.server_unseen).unwrap_or(u32::MAX),
             highest_modseq: s.highest_modseq,
         });
         // A scan met everything; without one the last audit stands.

@@ -13,6 +13,7 @@ mod mailbox;
 mod mailbox_pass;
 mod pass;
 mod purpose;
+mod replay;
 mod roles;
 mod selected;
 pub(crate) mod session;
@@ -47,6 +48,7 @@ use crate::sync::listing::Listing;
 use crate::sync::mailbox_pass::MailboxPass;
 use crate::sync::pass::Pass;
 pub(crate) use crate::sync::purpose::Purpose;
+use crate::sync::replay::Replay;
 use crate::sync::selected::Selected;
 use crate::sync::watch::Idle;
 use crate::time::Now;
@@ -69,6 +71,8 @@ pub(crate) enum Wish {
         request: RequestId,
         mailbox: MailboxId,
     },
+    /// Something was done offline, or could not be replayed before.
+    Replay,
     Logout {
         request: RequestId,
     },
@@ -81,6 +85,7 @@ impl Wish {
             | Wish::Open { request, .. }
             | Wish::Watch { request, .. }
             | Wish::Logout { request } => *request,
+            Wish::Replay => RequestId(0),
         }
     }
 }
@@ -98,6 +103,8 @@ pub(crate) enum Next {
     Onward,
     /// The pass is done.
     Finish,
+    /// A stage of the replay.
+    Replay(replay::Stage),
     /// A message that a person wanted is here.
     Opened { request: RequestId, message: MessageId },
 }
@@ -130,6 +137,9 @@ pub(crate) struct Driver {
     selected: Selected,
     pass: Option<Pass>,
     mailbox_pass: Option<MailboxPass>,
+    replay: Option<Replay>,
+    /// The server says that it has MOVE, and refuses it.
+    move_fails: bool,
     idle: Idle,
     staging: Vec<Staging>,
     opening: HashMap<u32, Opening>,
@@ -204,6 +214,8 @@ impl Driver {
             selected: Selected::default(),
             pass: None,
             mailbox_pass: None,
+            replay: None,
+            move_fails: false,
             idle: Idle::Off,
             staging: Vec::new(),
             opening: HashMap::new(),
@@ -285,6 +297,7 @@ impl Driver {
     /// Whether nothing of a pass or a wish is under way.
     fn is_free(&self) -> bool {
         self.pass.is_none()
+            && self.replay.is_none()
             && self.opening.is_empty()
             && self.next.is_none()
             && self.idle.allows_work()
@@ -304,7 +317,11 @@ impl Driver {
         }
         while self.is_free() {
             match self.wishes.pop_front() {
-                Some(Wish::Sync { request, scope }) => self.start_pass(request, scope)?,
+                Some(Wish::Sync { request, scope }) => self.start_sync(request, scope)?,
+                Some(Wish::Replay) => {
+                    self.prepare_session()?;
+                    self.start_replay(None)?;
+                }
                 Some(Wish::Open { request, message, part, retried }) => {
                     self.open_message(request, message, part, retried)?;
                 }
@@ -330,7 +347,22 @@ impl Driver {
         for mailbox in std::mem::take(&mut self.skipped) {
             self.wishes.push_back(Wish::Sync { request: RequestId(0), scope: SyncScope::quiet(mailbox) });
         }
+        if !self.wishes.iter().any(|w| matches!(w, Wish::Replay)) && self.has_work()? {
+            self.wishes.push_front(Wish::Replay);
+        }
         self.advance()
+    }
+
+    /// A sync: what was done offline goes first.
+    fn start_sync(&mut self, request: RequestId, scope: SyncScope) -> Result<()> {
+        if !scope.is_quiet() {
+            self.prepare_session()?;
+            self.summary = SyncSummary::default();
+            if self.start_replay(Some((request, scope.clone())))? {
+                return Ok(());
+            }
+        }
+        self.start_pass(request, scope)
     }
 
     /// Takes a wish back.
@@ -368,6 +400,9 @@ impl Driver {
         if let Some(pass) = &mut self.mailbox_pass {
             pass.committed(outcome);
         }
+        self.summary.operations_replayed += outcome.replayed;
+        self.summary.operations_set_aside += outcome.set_aside.len() as u64;
+        self.tell_set_aside(&outcome.set_aside);
         for (mailbox, message) in &outcome.fresh {
             self.events.push_back(Event::NewMail { mailbox: *mailbox, message: *message });
         }
@@ -381,7 +416,8 @@ impl Driver {
             Next::Bodies => self.fetch_bodies()?,
             Next::Settle => self.settle()?,
             Next::Onward => self.next_mailbox()?,
-            Next::Finish => self.finish_pass(),
+            Next::Finish => self.finish_pass()?,
+            Next::Replay(stage) => self.replay_on(stage)?,
             Next::Opened { request, message } => self.opened(request, message),
         }
         self.advance()
@@ -485,6 +521,9 @@ impl Driver {
             // expunge (RFC 7162 §6).
             Code::HighestModSeq(n) if status.tag.is_some() || !s.open => s.highest_modseq = *n,
             Code::NoModSeq => s.no_modseq = true,
+            Code::ReadOnly => s.read_only = true,
+            Code::ReadWrite => s.read_only = false,
+            Code::CopyUid { .. } if status.tag.is_none() => self.copy_uid(code),
             Code::MailboxId(id) if id.len() <= 255 => {
                 s.mailbox_id = Some(String::from_utf8_lossy(id).into_owned());
             }
@@ -519,6 +558,7 @@ impl Driver {
             Purpose::Status => self.status_answered()?,
             Purpose::Select => self.select_answered(ok, status)?,
             Purpose::Opened { request, uid } => self.opened_answered(request, uid, ok, status)?,
+            Purpose::Replay(step) => self.replay_answered(*step, ok, status)?,
             Purpose::Idle => self.idle_answered(ok)?,
             Purpose::Logout => {
                 return Err(Error::Disconnected("signed out".into()));
@@ -537,6 +577,7 @@ impl Driver {
     /// Everything that was under way ends with an error. Nothing stored is lost.
     pub(crate) fn fail(&mut self, error: &Error) {
         let mut requests: Vec<RequestId> = self.wishes.drain(..).map(|w| w.request()).collect();
+        let had_pass = self.pass.is_some();
         requests.extend(self.pass.take().filter(|p| !p.scope.is_quiet()).map(|p| p.request));
         requests.extend(self.opening.drain().map(|(_, opening)| opening.request));
         if let Some(Next::Opened { request, .. }) = self.next {
@@ -561,6 +602,14 @@ impl Driver {
         }
         if let Some(done) = self.mailbox_pass.take() {
             self.leases.release(done.mailbox);
+        }
+        if let Some(replay) = self.replay.take() {
+            // Only a request that no pass speaks for: a pass has said it already.
+            replay.request().filter(|_| !had_pass).into_iter().for_each(|request| {
+                let result = Err(Error::Disconnected(error.to_string()));
+                self.events.push_back(Event::Done { request, result });
+            });
+            self.leases.release_journal();
         }
         self.next = None;
     }

@@ -8,7 +8,8 @@ use crate::ids::{MailboxId, RequestId};
 use crate::imap::command::Command;
 use crate::model::{BodyPolicy, MailboxKind, Role};
 use crate::options::SyncScope;
-use crate::store::batch::Op;
+use crate::store::batch::{Op, ReplayFact};
+use crate::store::plan::is_idle;
 use crate::store::query;
 use crate::store::records::MailboxRecord;
 use crate::sync::{Driver, Next, Purpose};
@@ -33,6 +34,8 @@ pub(crate) struct Pass {
     pub(crate) bodies: BodyPolicy,
     /// A mailbox could not be opened, or did not add up.
     pub(crate) troubled: bool,
+    /// How often what turned up meanwhile was replayed.
+    pub(crate) rounds: u32,
     /// What went long ago may be forgotten at the end.
     purges: bool,
 }
@@ -52,7 +55,6 @@ impl Driver {
         let record = query::account(&self.store.read()?.tables, self.account)?;
         self.settings = record.settings;
         let bodies = scope.bodies().unwrap_or(self.settings.bodies);
-        self.summary = Default::default();
         let first = !record.synced_once;
         self.pass = Some(Pass {
             request,
@@ -65,6 +67,7 @@ impl Driver {
             first,
             bodies,
             troubled: false,
+            rounds: 0,
             purges: false,
         });
         self.prepare_session()?;
@@ -85,7 +88,7 @@ impl Driver {
     }
 
     /// ENABLE and ID, once a connection, where the server is known to have them.
-    fn prepare_session(&mut self) -> Result<()> {
+    pub(super) fn prepare_session(&mut self) -> Result<()> {
         let known =
             if self.capabilities.is_empty() { self.login.capabilities() } else { &self.capabilities }.clone();
         if known.has("ID") && !self.id_sent {
@@ -143,12 +146,24 @@ impl Driver {
         let now = self.now.wall_ms;
         let audit = self.settings.audit_interval_ms;
         let bodies = self.pass_mut()?.bodies;
+        let to_look = self.mailboxes_to_look()?;
+        let mut looked = Vec::new();
         let open = self.selected.mailbox.filter(|_| self.selected.open);
         let mut wanted: Vec<(MailboxId, MailboxRecord)> = all
             .into_iter()
-            .filter(|(_, m)| m.kind == MailboxKind::Server && m.selectable)
-            .filter(|(id, m)| Some(*id) == open || !self.is_unchanged(m, now, audit, bodies))
+            .filter(|(_, m)| m.kind == MailboxKind::Server && m.selectable && !m.wish.unborn)
+            .filter(|(id, m)| {
+                let unchanged = !self.is_unchanged(m, now, audit, bodies);
+                if !unchanged && to_look.contains(id) {
+                    looked.push(*id);
+                }
+                Some(*id) == open || unchanged
+            })
             .collect();
+        for mailbox in looked {
+            // Nothing has come into it since the last time: what was sent there never arrived.
+            self.batch.push(Op::Replay(ReplayFact::Looked(mailbox)));
+        }
         // The open one first, then INBOX, then what people look at; the largest archives last.
         wanted.sort_by_key(|(id, m)| (Some(*id) != open, rank(m.role), *id));
         self.events.push_back(Event::MailboxesListed);
@@ -186,6 +201,11 @@ impl Driver {
         match pass.queue.pop_front() {
             Some(mailbox) => self.open_mailbox(mailbox),
             None => {
+                let whole = pass.scope.mailboxes().is_none() && !pass.troubled;
+                if whole && !is_idle(&self.store.read()?.tables)? {
+                    self.batch.push(Op::Replay(ReplayFact::Lost));
+                }
+                let pass = self.pass_mut()?;
                 if std::mem::take(&mut pass.purges) {
                     let before_ms = self.now.wall_ms - GRACE_MS;
                     self.batch.push(Op::Purge { before_ms });
@@ -196,7 +216,30 @@ impl Driver {
         }
     }
 
-    pub(super) fn finish_pass(&mut self) {
+    /// A replay in the middle of a sync is done: the mailboxes that it touched are looked at again.
+    pub(super) fn pass_goes_on(
+        &mut self,
+        opened: impl IntoIterator<Item = MailboxId>,
+        to_look: Vec<MailboxId>,
+    ) -> Result<()> {
+        let mut queue: Vec<MailboxId> = opened.into_iter().chain(to_look).collect();
+        queue.sort();
+        queue.dedup();
+        let open = self.selected.mailbox.filter(|_| self.selected.open);
+        queue.sort_by_key(|id| (Some(*id) != open, *id));
+        self.pass_mut()?.queue = queue.into();
+        self.next_mailbox()
+    }
+
+    pub(super) fn finish_pass(&mut self) -> Result<()> {
+        if self.replay_again()? {
+            return Ok(());
+        }
+        self.pass_is_done();
+        Ok(())
+    }
+
+    fn pass_is_done(&mut self) {
         let Some(pass) = self.pass.take() else { return };
         let whole = pass.scope.mailboxes().is_none();
         if whole && pass.first && !pass.troubled {

@@ -3,6 +3,7 @@
 use crate::ids::RequestId;
 use crate::imap::client::login::LoginStep;
 use crate::set::UidSet;
+use crate::sync::replay::Step;
 
 /// What a command is for, and what its answer lets go on.
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub(crate) enum Purpose {
         request: RequestId,
         uid: u32,
     },
+    /// A command of the replay.
+    Replay(Box<Step>),
     Idle,
     Logout,
 }

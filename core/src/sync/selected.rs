@@ -18,6 +18,8 @@ pub(crate) struct Selected {
     pub(crate) no_modseq: bool,
     /// OBJECTID's MAILBOXID.
     pub(crate) mailbox_id: Option<String>,
+    /// The server lets nothing be changed in it.
+    pub(crate) read_only: bool,
     /// Whether SELECT was answered OK.
     pub(crate) open: bool,
     /// UIDs whose messages are entered here.

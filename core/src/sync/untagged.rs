@@ -28,7 +28,10 @@ impl Driver {
             }
             Data::List(entry) => self.listing.entry(entry, &self.limits)?,
             Data::Lsub(entry) => self.listing.subscribed(entry),
-            Data::Status(status) => self.listing.status(status),
+            Data::Status(status) => {
+                self.listing.status(status);
+                self.replay_status(status)?;
+            }
             Data::Exists(n) => self.exists(*n),
             Data::Expunge(seq) if self.selected.mailbox.is_some() => {
                 self.selected.expunged(*seq);

@@ -1,0 +1,82 @@
+//! Messages that come from this device: drafts, sent mail, imports.
+
+use crate::error::{Error, Result};
+use crate::flags::FlagSet;
+use crate::ids::{MailboxId, MessageId};
+use crate::message::Reading;
+use crate::model::MailboxKind;
+use crate::store::actions::{place, shown, target};
+use crate::store::apply::{content_id, fallback_id};
+use crate::store::batch::StagedBody;
+use crate::store::intents::Goal;
+use crate::store::records::{BodyRecord, ContentRecord, MessageRecord, View};
+use crate::store::writer::Writer;
+use crate::store::{arrivals, blobs, identity, view};
+
+/// A message from this device.
+pub(crate) struct NewMessage {
+    pub(crate) body: StagedBody,
+    pub(crate) reading: Reading,
+    pub(crate) flags: FlagSet,
+    /// INTERNALDATE in milliseconds; whole seconds, as the protocol has it.
+    pub(crate) internal_date: i64,
+}
+
+/// Puts a message into a mailbox.
+pub(crate) fn append(w: &mut Writer<'_>, to: MailboxId, message: NewMessage) -> Result<MessageId> {
+    let into = target(w, to)?;
+    let account = into.account;
+    let NewMessage { body, reading, flags, internal_date } = message;
+    let hash = body.hash.ok_or(Error::Misuse("a message was appended unprepared"))?;
+    let id = fallback_id(w);
+    let content = match identity::by_bytes(w, account, &hash)? {
+        Some(content) => content,
+        None => {
+            let content = content_id(w, id)?;
+            let mut offset = body.stored;
+            for data in &body.data {
+                blobs::append(&mut w.tables, body.blob, offset, data)?;
+                offset += data.len() as u64;
+            }
+            let stored =
+                BodyRecord { blob: body.blob, len: body.len(), sha256: hash.raw, canonical: hash.canonical };
+            let record =
+                ContentRecord { summary: reading.summary, account, email_id: None, body: Some(stored) };
+            identity::enter(w, content, &record)?;
+            w.put_content(content, &record)?;
+            content
+        }
+    };
+    let record = MessageRecord {
+        mailbox: to,
+        uid: 0,
+        view: View::Here,
+        content,
+        internal_date,
+        size: body.len(),
+        claimed_size: body.len(),
+        provisional: false,
+        added_ms: w.now_ms,
+        gone_ms: None,
+    };
+    place::enter(w, account, id, record)?;
+    view::alter(w, id, |w, record, intents| {
+        record.gone_ms = None;
+        if into.kind != MailboxKind::Server {
+            return arrivals::move_in_locally(w, account, id, record, intents, to, &flags);
+        }
+        place::want(w, account, id, intents, Goal::Append, None)?;
+        place::take_flags_along(w, intents, flags);
+        Ok(())
+    })?;
+    Ok(id)
+}
+
+/// Puts a newer version of a draft in the place of an older one. The older goes once the newer is there.
+pub(crate) fn replace(w: &mut Writer<'_>, old: MessageId, message: NewMessage) -> Result<MessageId> {
+    let (_, mailbox) = shown(w, old)?;
+    let new = append(w, mailbox, message)?;
+    let op = w.intents(new)?.place.map(|p| p.op);
+    place::expunge(w, old, op)?;
+    Ok(new)
+}

@@ -1,0 +1,193 @@
+//! Messages moved, copied and deleted by a person.
+
+use crate::error::{Error, Result};
+use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
+use crate::model::{MailboxKind, Role};
+use crate::store::actions::{mailbox, permit, shown, target};
+use crate::store::apply::fallback_id;
+use crate::store::intents::{FlagsIntent, Goal, IntentRecord, PlaceIntent, Subject};
+use crate::store::records::{MessageRecord, View};
+use crate::store::writer::Writer;
+use crate::store::{arrivals, keys, orphans, view};
+
+/// Moves a message to another mailbox of its account.
+pub(crate) fn move_to(w: &mut Writer<'_>, id: MessageId, to: MailboxId) -> Result<()> {
+    let (record, from) = shown(w, id)?;
+    if from == to {
+        return Ok(());
+    }
+    let home = w.mailbox(record.mailbox)?.clone();
+    let into = target(w, to)?;
+    if into.account != home.account {
+        let why = "it belongs to another account: copy the message there instead".to_owned();
+        return Err(Error::Invalid { what: "mailbox", why });
+    }
+    let (from_local, to_local) = (home.kind != MailboxKind::Server, into.kind != MailboxKind::Server);
+    if !from_local && record.is_placed() {
+        permit(&home, 't', "move messages out of")?;
+    }
+    let account = home.account;
+    view::alter(w, id, |w, record, intents| {
+        let placed = record.is_placed();
+        let flags = view::server_flags(w, record)?;
+        if placed && from_local && to_local {
+            view::drop_row(w, record.mailbox, record.uid)?;
+            return arrivals::move_in_locally(w, account, id, record, intents, to, &flags);
+        }
+        if intents.mark().is_some() {
+            // Under way to somewhere: it is moved on from there.
+            record.view = if record.mailbox == to && !placed { View::Here } else { View::In(to) };
+            return Ok(());
+        }
+        if !placed {
+            let whole = w.content(record.content)?.is_some_and(|c| c.body.is_some());
+            if to_local && whole {
+                // It was to be sent, and need not be any more.
+                return arrivals::move_in_locally(w, account, id, record, intents, to, &flags);
+            }
+            record.mailbox = to;
+            record.view = View::Here;
+            return Ok(());
+        }
+        forget_place(w, intents)?;
+        if record.mailbox == to {
+            record.view = View::Here;
+            return Ok(());
+        }
+        record.view = View::In(to);
+        want(w, account, id, intents, Goal::Move { to }, None)
+    })?;
+    Ok(())
+}
+
+/// Deletes a message: into the Trash, or where it is there already (or there is to be no way back) for good.
+pub(crate) fn delete(w: &mut Writer<'_>, id: MessageId, for_good: bool) -> Result<()> {
+    let (_, mailbox) = shown(w, id)?;
+    let seen = w.mailbox(mailbox)?.clone();
+    let role = seen.chosen_role.unwrap_or(seen.role);
+    if !for_good && !matches!(role, Some(Role::Trash | Role::Junk)) {
+        let trash = mailbox::with_role(w, seen.account, Role::Trash)?;
+        return move_to(w, id, trash);
+    }
+    expunge(w, id, None)
+}
+
+/// Deletes a message for good, once another operation is done.
+pub(crate) fn expunge(w: &mut Writer<'_>, id: MessageId, after: Option<OperationId>) -> Result<()> {
+    let (record, _) = shown(w, id)?;
+    let home = w.mailbox(record.mailbox)?.clone();
+    let account = home.account;
+    let local = home.kind != MailboxKind::Server;
+    if !local && record.is_placed() {
+        permit(&home, 't', "delete messages in")?;
+    }
+    let erased = view::alter(w, id, |w, record, intents| {
+        if intents.mark().is_some() {
+            record.view = View::Removed;
+            return Ok(false);
+        }
+        if local || !record.is_placed() {
+            if record.is_placed() {
+                view::drop_row(w, record.mailbox, record.uid)?;
+            }
+            record.gone_ms = Some(w.now_ms);
+            record.uid = 0;
+            return Ok(true);
+        }
+        forget_place(w, intents)?;
+        record.view = View::Removed;
+        want(w, account, id, intents, Goal::Delete, after)?;
+        Ok(false)
+    })?;
+    if erased == Some(true)
+        && let Some(record) = w.message(id)?
+    {
+        orphans::forget(w, id, &record)?;
+    }
+    Ok(())
+}
+
+/// Copies a message into a mailbox of its account, and says what the copy is called.
+pub(crate) fn copy_to(w: &mut Writer<'_>, id: MessageId, to: MailboxId) -> Result<MessageId> {
+    let (record, _) = shown(w, id)?;
+    let home = w.mailbox(record.mailbox)?.clone();
+    let into = target(w, to)?;
+    if into.account != home.account {
+        let why = "it belongs to another account".to_owned();
+        return Err(Error::Invalid { what: "mailbox", why });
+    }
+    let flags = view::server_flags(w, &record)?;
+    let flags = w.intents(id)?.over(&flags);
+    let copy = fallback_id(w);
+    let entry = MessageRecord {
+        mailbox: to,
+        uid: 0,
+        view: View::Here,
+        added_ms: w.now_ms,
+        gone_ms: None,
+        ..record.clone()
+    };
+    let whole = w.content(record.content)?.is_some_and(|c| c.body.is_some());
+    // What only this device has is sent as it is.
+    let goal = if home.kind == MailboxKind::Server { Goal::Copy { source: id } } else { Goal::Append };
+    let account = home.account;
+    enter(w, account, copy, entry)?;
+    view::alter(w, copy, |w, record, intents| {
+        record.gone_ms = None;
+        if into.kind != MailboxKind::Server && whole {
+            return arrivals::move_in_locally(w, account, copy, record, intents, to, &flags);
+        }
+        want(w, account, copy, intents, goal, None)?;
+        take_flags_along(w, intents, flags);
+        Ok(())
+    })?;
+    Ok(copy)
+}
+
+/// Writes the record of a message that nobody sees yet.
+pub(super) fn enter(
+    w: &mut Writer<'_>,
+    _account: AccountId,
+    id: MessageId,
+    mut record: MessageRecord,
+) -> Result<()> {
+    record.gone_ms = Some(w.now_ms);
+    w.put_message(id, &record)?;
+    w.tables.holders.insert(keys::pair(record.content.0, id.0).as_slice(), [].as_slice())?;
+    Ok(())
+}
+
+/// Flags that a message has from the start go with it.
+pub(super) fn take_flags_along(w: &Writer<'_>, intents: &mut IntentRecord, flags: crate::flags::FlagSet) {
+    let Some(op) = intents.place.as_ref().map(|p| p.op).filter(|_| !flags.is_empty()) else { return };
+    intents.flags = Some(FlagsIntent {
+        op,
+        created_ms: w.now_ms,
+        add: flags,
+        remove: Default::default(),
+        sent: None,
+        refused: None,
+    });
+}
+
+/// Enters where a message is to go.
+pub(super) fn want(
+    w: &mut Writer<'_>,
+    account: AccountId,
+    id: MessageId,
+    intents: &mut IntentRecord,
+    goal: Goal,
+    after: Option<OperationId>,
+) -> Result<()> {
+    let op = w.new_operation(account, Subject::Place(id))?;
+    let created_ms = w.now_ms;
+    intents.place = Some(PlaceIntent { op, created_ms, goal, refused: None, mark: None, after });
+    Ok(())
+}
+
+fn forget_place(w: &mut Writer<'_>, intents: &mut IntentRecord) -> Result<()> {
+    if let Some(place) = intents.place.take() {
+        w.forget_operation(place.op)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,382 @@
+//! What of the journal can be replayed now, and on which mailboxes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redb::ReadableTable;
+
+use crate::error::Result;
+use crate::flags::FlagSet;
+use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
+use crate::model::MailboxKind;
+use crate::store::intents::{Goal, JournalRecord, MailboxGoal, MailboxOperation, PlaceIntent, Subject};
+use crate::store::records::{MailboxRecord, MessageRecord};
+use crate::store::tables::Snapshot;
+use crate::store::{keys, query, record};
+
+/// What is to be done, as far as nothing stands in its way.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Mailboxes to make, rename and subscribe to, in the order in which that was wished.
+    pub(crate) mailboxes: Vec<(OperationId, MailboxOperation)>,
+    /// What is to be done to messages, by the mailbox on the server in which they stand.
+    pub(crate) sources: BTreeMap<MailboxId, Vec<Target>>,
+    /// Messages that only this device has.
+    pub(crate) appends: Vec<Upload>,
+    /// Copies into mailboxes of this device whose content is here.
+    pub(crate) local_copies: Vec<MessageId>,
+    /// Mailboxes to delete.
+    pub(crate) deletions: Vec<(OperationId, MailboxOperation)>,
+    /// What cannot be done at all, and why.
+    pub(crate) hopeless: Vec<(OperationId, &'static str)>,
+    /// Mailboxes in which something may have arrived that is to be looked for before it is sent again.
+    pub(crate) to_look: BTreeSet<MailboxId>,
+}
+
+/// A message that something is to be done to.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) message: MessageId,
+    pub(crate) record: MessageRecord,
+    pub(crate) email_id: Option<String>,
+    /// Its flags are to change.
+    pub(crate) flags: Option<OperationId>,
+    pub(crate) act: Option<(OperationId, Act)>,
+}
+
+/// What is to be done to a message where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    Move {
+        to: MailboxId,
+    },
+    /// It was copied to where it is to go; the original is left.
+    DeleteOriginal,
+    Delete,
+    /// `copy` is to be a copy of it.
+    Copy {
+        copy: MessageId,
+        to: MailboxId,
+    },
+    /// It is to be brought here whole, and what is wanted of it is looked at again.
+    Download,
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    pub(crate) op: OperationId,
+    pub(crate) message: MessageId,
+    pub(crate) to: MailboxId,
+}
+
+impl Work {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mailboxes.is_empty()
+            && self.sources.is_empty()
+            && self.appends.is_empty()
+            && self.local_copies.is_empty()
+            && self.deletions.is_empty()
+            && self.hopeless.is_empty()
+    }
+}
+
+/// Whether an account has anything in the journal.
+pub(crate) fn is_idle(tables: &Snapshot) -> Result<bool> {
+    Ok(tables.journal.first()?.is_none())
+}
+
+/// Looks through the journal.
+pub(crate) fn work(tables: &Snapshot, account: AccountId, incarnation: u64) -> Result<Work> {
+    let mut planner = Planner::new(tables, account, incarnation)?;
+    for (op, entry) in std::mem::take(&mut planner.entries) {
+        if entry.incarnation != planner.incarnation {
+            if !is_refused(tables, op, &entry.subject)? {
+                planner.work.hopeless.push((op, "it was done before this store was restored from a backup"));
+            }
+            continue;
+        }
+        match &entry.subject {
+            Subject::Flags(id) => planner.flags(op, *id)?,
+            Subject::Place(id) => planner.place(op, *id)?,
+            Subject::Mailbox(operation) => planner.mailbox(op, operation.clone()),
+        }
+    }
+    planner.finish();
+    Ok(planner.work)
+}
+
+fn is_refused(tables: &Snapshot, op: OperationId, subject: &Subject) -> Result<bool> {
+    Ok(match subject {
+        Subject::Flags(id) => {
+            query::intents(tables, *id)?.flags.is_none_or(|f| f.op != op || f.refused.is_some())
+        }
+        Subject::Place(id) => {
+            query::intents(tables, *id)?.place.is_none_or(|p| p.op != op || p.refused.is_some())
+        }
+        Subject::Mailbox(operation) => operation.refused.is_some(),
+    })
+}
+
+struct Planner<'a> {
+    tables: &'a Snapshot,
+    incarnation: u64,
+    entries: Vec<(OperationId, JournalRecord)>,
+    live: BTreeSet<OperationId>,
+    mailboxes: BTreeMap<MailboxId, MailboxRecord>,
+    /// Mailboxes whose making was refused.
+    stillborn: BTreeSet<MailboxId>,
+    /// Messages of which copies are still to be made.
+    copied: BTreeSet<MessageId>,
+    /// Mailboxes that something is still to be taken out of.
+    busy: BTreeSet<MailboxId>,
+    work: Work,
+}
+
+impl<'a> Planner<'a> {
+    fn new(tables: &'a Snapshot, account: AccountId, incarnation: u64) -> Result<Planner<'a>> {
+        let mut mailboxes = BTreeMap::new();
+        for entry in tables.mailboxes.iter()? {
+            let (key, value) = entry?;
+            let record: MailboxRecord = record::decode(value.value())?;
+            if record.account == account {
+                mailboxes.insert(MailboxId(keys::read_u32(key.value(), 0).unwrap_or(0)), record);
+            }
+        }
+        let mut planner = Planner {
+            tables,
+            incarnation,
+            entries: Vec::new(),
+            live: BTreeSet::new(),
+            mailboxes,
+            stillborn: BTreeSet::new(),
+            copied: BTreeSet::new(),
+            busy: BTreeSet::new(),
+            work: Work::default(),
+        };
+        for entry in tables.journal.iter()? {
+            let (key, value) = entry?;
+            let entry: JournalRecord = record::decode(value.value())?;
+            if entry.account == account {
+                planner.survey(OperationId(keys::read_u64(key.value(), 0).unwrap_or(0)), entry)?;
+            }
+        }
+        Ok(planner)
+    }
+
+    /// What others have to wait for.
+    fn survey(&mut self, op: OperationId, entry: JournalRecord) -> Result<()> {
+        if !is_refused(self.tables, op, &entry.subject)? {
+            self.live.insert(op);
+        }
+        match &entry.subject {
+            Subject::Mailbox(o) if o.refused.is_some() && matches!(o.goal, MailboxGoal::Create { .. }) => {
+                self.stillborn.insert(o.mailbox);
+            }
+            Subject::Place(id) if self.live.contains(&op) => {
+                if let Some(place) = query::intents(self.tables, *id)?.place {
+                    match place.goal {
+                        Goal::Copy { source } => {
+                            self.copied.insert(source);
+                            self.busy.extend(self.message(source)?.map(|m| m.mailbox));
+                        }
+                        Goal::Move { .. } => {
+                            self.busy.extend(self.message(*id)?.map(|m| m.mailbox));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.entries.push((op, entry));
+        Ok(())
+    }
+
+    fn message(&self, id: MessageId) -> Result<Option<MessageRecord>> {
+        query::message_record(self.tables, id)
+    }
+
+    /// Whether a message stands on the server, in a mailbox that can be opened.
+    fn on_server(&self, record: &MessageRecord) -> bool {
+        let home = self.mailboxes.get(&record.mailbox);
+        record.is_placed() && home.is_some_and(|m| m.kind == MailboxKind::Server && !m.gone && !m.wish.unborn)
+    }
+
+    /// The entry of a message among those of its mailbox.
+    fn target(&mut self, id: MessageId, record: MessageRecord) -> Result<&mut Target> {
+        let email_id = query::content_record(self.tables, record.content)?.and_then(|c| c.email_id);
+        let targets = self.work.sources.entry(record.mailbox).or_default();
+        let at = targets.iter().position(|t| t.message == id && t.act.is_none());
+        let at = at.unwrap_or_else(|| {
+            targets.push(Target { message: id, record, email_id, flags: None, act: None });
+            targets.len() - 1
+        });
+        Ok(&mut targets[at])
+    }
+
+    fn act(&mut self, op: OperationId, id: MessageId, record: MessageRecord, act: Act) -> Result<()> {
+        self.target(id, record)?.act = Some((op, act));
+        Ok(())
+    }
+
+    fn flags(&mut self, op: OperationId, id: MessageId) -> Result<()> {
+        let wanted = query::intents(self.tables, id)?.flags.filter(|f| f.op == op && f.refused.is_none());
+        let (Some(_), Some(record)) = (wanted, self.message(id)?) else { return Ok(()) };
+        if self.on_server(&record) {
+            self.target(id, record)?.flags = Some(op);
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, op: OperationId, id: MessageId) -> Result<()> {
+        let wanted = query::intents(self.tables, id)?.place.filter(|p| p.op == op && p.refused.is_none());
+        let (Some(place), Some(record)) = (wanted, self.message(id)?) else { return Ok(()) };
+        if record.gone_ms.is_some() || place.after.is_some_and(|after| self.live.contains(&after)) {
+            return Ok(());
+        }
+        if let Some(mark) = place.mark {
+            let copied = mark.arrived.is_some() || mark.answered;
+            if matches!(place.goal, Goal::Move { .. }) && copied && !mark.left && self.on_server(&record) {
+                return self.act(op, id, record, Act::DeleteOriginal);
+            }
+            self.work.to_look.insert(mark.target);
+            return Ok(());
+        }
+        self.unsent(op, id, record, &place)
+    }
+
+    fn unsent(
+        &mut self,
+        op: OperationId,
+        id: MessageId,
+        record: MessageRecord,
+        place: &PlaceIntent,
+    ) -> Result<()> {
+        match place.goal {
+            Goal::Append => self.upload(op, id, record.mailbox),
+            Goal::Delete if self.on_server(&record) && !self.copied.contains(&id) => {
+                return self.act(op, id, record, Act::Delete);
+            }
+            Goal::Delete => {}
+            Goal::Move { to } if self.on_server(&record) => {
+                if !self.is_ready(op, to) {
+                    return Ok(());
+                }
+                let act = if self.is_local(to) { self.take_down(&record)? } else { Act::Move { to } };
+                return self.act(op, id, record, act);
+            }
+            Goal::Move { to } if record.is_placed() => self.upload(op, id, to),
+            Goal::Move { .. } => {}
+            Goal::Copy { source } => return self.copy(op, id, &record, source),
+        }
+        Ok(())
+    }
+
+    /// What brings a message into a mailbox of this device: its bytes first, and then it goes from the server.
+    fn take_down(&self, record: &MessageRecord) -> Result<Act> {
+        let whole = query::content_record(self.tables, record.content)?.is_some_and(|c| c.body.is_some());
+        Ok(if whole { Act::Delete } else { Act::Download })
+    }
+
+    fn copy(
+        &mut self,
+        op: OperationId,
+        id: MessageId,
+        record: &MessageRecord,
+        source: MessageId,
+    ) -> Result<()> {
+        let to = record.mailbox;
+        if !self.is_ready(op, to) {
+            return Ok(());
+        }
+        let original = self.message(source)?.filter(|m| m.gone_ms.is_none());
+        let has = |m: &MessageRecord| -> Result<bool> {
+            Ok(query::content_record(self.tables, m.content)?.is_some_and(|c| c.body.is_some()))
+        };
+        let whole = has(record)? || original.as_ref().map_or(Ok(false), has)?;
+        match original {
+            _ if self.is_local(to) && whole => self.work.local_copies.push(id),
+            Some(original) if self.on_server(&original) => {
+                let act = if self.is_local(to) { Act::Download } else { Act::Copy { copy: id, to } };
+                return self.act(op, source, original, act);
+            }
+            // The original is on its way to the server itself.
+            Some(original) if !original.is_placed() => {}
+            _ if whole => self.upload(op, id, to),
+            _ => self.work.hopeless.push((op, "what it is a copy of was deleted on the server")),
+        }
+        Ok(())
+    }
+
+    fn upload(&mut self, op: OperationId, message: MessageId, to: MailboxId) {
+        if self.is_ready(op, to) {
+            self.work.appends.push(Upload { op, message, to });
+        }
+    }
+
+    fn is_local(&self, id: MailboxId) -> bool {
+        self.mailboxes.get(&id).is_some_and(|m| m.kind != MailboxKind::Server)
+    }
+
+    /// Whether something can be put into a mailbox now. Where it never can, that is noted.
+    fn is_ready(&mut self, op: OperationId, to: MailboxId) -> bool {
+        match self.mailboxes.get(&to) {
+            Some(m) if m.gone => self.work.hopeless.push((op, "the mailbox was deleted on the server")),
+            Some(m) if m.wish.doomed => self.work.hopeless.push((op, "the mailbox is to be deleted")),
+            Some(m) if !m.wish.unborn => return true,
+            Some(_) if self.stillborn.contains(&to) => {
+                self.work.hopeless.push((op, "its mailbox could not be made"));
+            }
+            Some(_) => {}
+            None => self.work.hopeless.push((op, "the mailbox is gone")),
+        }
+        false
+    }
+
+    fn mailbox(&mut self, op: OperationId, operation: MailboxOperation) {
+        if operation.refused.is_some() {
+            return;
+        }
+        let id = operation.mailbox;
+        let Some(record) = self.mailboxes.get(&id) else { return };
+        let wanted = record.wish.name.as_ref().map_or(&record.wire_name, |(_, wire)| wire);
+        let taken = self.mailboxes.iter().any(|(other, m)| {
+            *other != id
+                && !m.gone
+                && !m.wish.unborn
+                && m.wire_name == *wanted
+                && m.kind == MailboxKind::Server
+        });
+        match operation.goal {
+            MailboxGoal::Create { .. } | MailboxGoal::Rename if taken => {}
+            MailboxGoal::Create { .. } | MailboxGoal::Rename => self.work.mailboxes.push((op, operation)),
+            MailboxGoal::Subscribe(_) if record.wish.unborn => {}
+            MailboxGoal::Subscribe(_) => self.work.mailboxes.push((op, operation)),
+            MailboxGoal::Delete => self.work.deletions.push((op, operation)),
+        }
+    }
+
+    /// A mailbox is deleted when nothing is to be taken out of it any more.
+    fn finish(&mut self) {
+        let busy = &self.busy;
+        self.work.deletions.retain(|(_, operation)| !busy.contains(&operation.mailbox));
+    }
+}
+
+/// A message as it is to be sent.
+pub(crate) struct Outgoing {
+    pub(crate) raw: Vec<u8>,
+    pub(crate) flags: FlagSet,
+    pub(crate) internal_date: i64,
+}
+
+/// Reads a message that is to be sent; `None` where it is not here whole.
+pub(crate) fn outgoing(tables: &Snapshot, id: MessageId) -> Result<Option<Outgoing>> {
+    let Some(record) = query::message_record(tables, id)? else { return Ok(None) };
+    let body = query::content_record(tables, record.content)?.and_then(|c| c.body);
+    let Some(body) = body else { return Ok(None) };
+    let raw = query::blob(tables, body.blob, 0, body.len)?;
+    let server = query::placed_flags(tables, &record)?;
+    let flags = query::intents(tables, id)?.over(&server);
+    Ok(Some(Outgoing { raw, flags, internal_date: record.internal_date }))
+}
