@@ -5,7 +5,7 @@
 
 use crate::imap::fetch::FetchAttrs;
 use crate::imap::parse::cursor::Cursor;
-use crate::imap::parse::number;
+pub use crate::imap::parse::walk::Numbers;
 use crate::imap::text::{FlagList, NString, SequenceSet, Text, Words};
 
 /// One whole response: a continuation request, a status, or data.
@@ -332,33 +332,12 @@ pub type IdValue<'a> = NString<'a>;
 impl<'a> SearchNumbers<'a> {
     /// The numbers in the order sent; none is 0.
     pub fn iter(&self) -> Numbers<'a> {
-        Numbers { rest: self.raw }
+        Numbers::new(self.raw)
     }
 
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
-    }
-}
-
-/// The numbers of a SEARCH or SORT answer.
-#[derive(Debug, Clone)]
-pub struct Numbers<'a> {
-    rest: &'a [u8],
-}
-
-impl Iterator for Numbers<'_> {
-    type Item = u32;
-
-    #[inline]
-    fn next(&mut self) -> Option<u32> {
-        while let Some((b' ', rest)) = self.rest.split_first() {
-            self.rest = rest;
-        }
-        let (value, width) = number::checked(self.rest)?;
-        // One space is certain to follow unless the end does.
-        self.rest = self.rest.get(width + 1..).unwrap_or_default();
-        Some(value)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::imap::parse::number;
+pub use crate::imap::parse::walk::Ranges;
 
 /// A string as it stood on the wire: an atom, a quoted string or a literal, without its delimiters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl<'a> SequenceSet<'a> {
     ///
     /// A range may name billions of numbers: intersect it, never count it out.
     pub fn ranges(&self) -> Ranges<'a> {
-        Ranges { rest: self.raw }
+        Ranges::new(self.raw)
     }
 
     /// The set as it stood on the wire.
@@ -103,29 +103,5 @@ impl<'a> SequenceSet<'a> {
     /// Whether the set is empty. No parsed set is; the default is.
     pub fn is_empty(&self) -> bool {
         self.raw.is_empty()
-    }
-}
-
-/// The ranges of a [`SequenceSet`].
-#[derive(Debug, Clone)]
-pub struct Ranges<'a> {
-    rest: &'a [u8],
-}
-
-impl Iterator for Ranges<'_> {
-    type Item = (u32, u32);
-
-    #[inline]
-    fn next(&mut self) -> Option<(u32, u32)> {
-        let (first, width) = number::checked(self.rest)?;
-        let mut taken = width;
-        let mut last = first;
-        if self.rest.get(taken) == Some(&b':') {
-            let (second, width) = number::checked(&self.rest[taken + 1..])?;
-            last = second;
-            taken += 1 + width;
-        }
-        self.rest = self.rest.get(taken + 1..).unwrap_or_default();
-        Some((first.min(last), first.max(last)))
     }
 }

@@ -5,6 +5,7 @@
 
 use super::error::{Expected, ParseError};
 use super::number;
+use super::quoted::quoted_end;
 use crate::imap::response::QuotaResource;
 use crate::imap::text::{FlagList, NString, SequenceSet, Text};
 use crate::wire::{StreamedLiteral, literal_head};
@@ -405,46 +406,6 @@ fn flags_len(text: &[u8]) -> usize {
     }
     let rest = &text[at..];
     at + rest.iter().position(|b| matches!(b, b')' | b'(' | b'"' | b'\n')).unwrap_or(rest.len())
-}
-
-/// Marks the octets that may end a quoted string or mean something in it: quotes, backslashes, line
-/// ends, and a few others that the caller must let pass. No octet below the lowest mark is one of them.
-#[inline(always)]
-fn quoted_marks(word: u64) -> u64 {
-    // Without two bits `"` and the line end look alike, and so do `*` and 0x02: one search for all.
-    let ends = (word & (ONES * 0xd7)) ^ (ONES * 0x02);
-    let escapes = word ^ (ONES * u64::from(b'\\'));
-    (ends.wrapping_sub(ONES) | escapes.wrapping_sub(ONES)) & !word & HIGH
-}
-
-/// The length of a quoted string's inside, up to its closing quote, and whether it holds escapes.
-///
-/// Strings in responses are short, so eight octets at a step do as well as a call into a wide
-/// search, on every target. A line end ends the search: it can only belong to a literal behind a string
-/// that was never closed.
-#[inline(always)]
-pub(crate) fn quoted_end(text: &[u8]) -> Option<(usize, bool)> {
-    let mut at = 0;
-    let mut escaped = false;
-    loop {
-        while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let marks = quoted_marks(u64::from_le_bytes(*chunk));
-            if marks != 0 {
-                at += marks.trailing_zeros() as usize / 8;
-                break;
-            }
-            at += 8;
-        }
-        match *text.get(at)? {
-            b'"' => return Some((at, escaped)),
-            b'\n' => return None,
-            b'\\' => {
-                escaped = true;
-                at += 2;
-            }
-            _ => at += 1,
-        }
-    }
 }
 
 /// A quoted string or NIL at `at`, and where it ends. `None` where anything else stands, which is

@@ -1,10 +1,11 @@
 //! FETCH attributes (RFC 9051 §7.5.2 and extensions).
 
-use super::cursor::{Cursor, Literal, Result, behind, is, plain_nstring, plain_number, quoted_end};
+use super::cursor::{Cursor, Literal, Result, behind, is, plain_nstring, plain_number};
 use super::data::object_id;
 use super::envelope::{envelope, plain_envelope};
 use super::error::Expected;
 use super::number;
+use super::quoted::quoted_end;
 use super::structure::{body_structure, plain_structure};
 use crate::imap::body::BodyStructure;
 use crate::imap::date::parse_internal_date;

@@ -8,6 +8,7 @@
 //! UIDPLUS (4315), QUOTA (9208), ENABLE (5161), ID (2971), NAMESPACE (2342), MYRIGHTS (4314),
 //! BINARY (3516), PREVIEW (8970), SAVEDATE (8514), UTF8=ACCEPT (6855), and Gmail's X-GM-EXT-1.
 
+mod alike;
 mod code;
 pub(crate) mod cursor;
 mod data;
@@ -15,9 +16,11 @@ pub(crate) mod envelope;
 mod error;
 pub(crate) mod fetch;
 pub(crate) mod number;
+mod quoted;
 pub(crate) mod structure;
 #[cfg(test)]
 mod tests;
+pub(crate) mod walk;
 
 use crate::imap::response::{Data, Response, Status, StatusKind};
 use crate::wire::Frame;

@@ -1,24 +1,13 @@
 //! Numbers, lists and sets of numbers (RFC 9051 §9: number, nz-number, sequence-set).
 
-const HIGH: u64 = 0x8080_8080_8080_8080;
-const LOW: u64 = !HIGH;
-const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
-const COLONS: u64 = u64::from_ne_bytes([b':'; 8]);
-const COMMAS: u64 = u64::from_ne_bytes([b','; 8]);
-const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
-
-/// Marks with `0x80` exactly the octets that are 0.
-#[inline]
-fn zero_octets(word: u64) -> u64 {
-    !(((word & LOW) + LOW) | word) & HIGH
-}
+use super::alike::Width;
 
 /// The digits at the front as a number, and how many there were. `None` where there are none or
 /// the number does not fit.
 ///
 /// Octet by octet: neighbouring numbers in a response mostly have as many digits, so the
 /// processor foresees the exit, and nothing waits for a width to be computed.
-#[inline]
+#[inline(always)]
 pub(crate) fn number(text: &[u8]) -> Option<(u64, usize)> {
     let mut value: u64 = 0;
     // Unrolled: each exit knows its width.
@@ -32,22 +21,27 @@ pub(crate) fn number(text: &[u8]) -> Option<(u64, usize)> {
         }
     }
     let width = if text.len() < 8 { 0 } else { 8 };
-    longer_number(text, value, width)
+    let (value, width) = longer_number(text, value, width);
+    (width > 0).then_some((value, width))
 }
 
 /// A number of eight digits or more, of which `width` were read, or one close to the end of the text.
+/// No width where there is none or it does not fit: an `Option` would come back through memory, and
+/// all that follows wait for it.
 #[inline(never)]
-fn longer_number(text: &[u8], mut value: u64, mut width: usize) -> Option<(u64, usize)> {
+fn longer_number(text: &[u8], mut value: u64, mut width: usize) -> (u64, usize) {
     while let Some(digit) = text.get(width).map(|b| b.wrapping_sub(b'0')).filter(|&d| d < 10) {
         // Nineteen digits always fit.
-        value = if width < 19 {
-            value * 10 + u64::from(digit)
+        let sum = if width < 19 {
+            Some(value * 10 + u64::from(digit))
         } else {
-            value.checked_mul(10)?.checked_add(u64::from(digit))?
+            value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit)))
         };
+        let Some(sum) = sum else { return (0, 0) };
+        value = sum;
         width += 1;
     }
-    (width > 0).then_some((value, width))
+    (value, width)
 }
 
 /// Like [`number`], for a number that was checked to be one of 1 to 2^32 − 1.
@@ -57,7 +51,7 @@ pub(crate) fn checked(text: &[u8]) -> Option<(u32, usize)> {
 }
 
 /// A number of 1 to 2^32 − 1 at the front and its width: a UID or sequence number.
-#[inline]
+#[inline(always)]
 pub(crate) fn nonzero(text: &[u8]) -> Option<(u32, usize)> {
     let (value, width) = number(text)?;
     let value = u32::try_from(value).ok().filter(|&v| v > 0)?;
@@ -66,13 +60,29 @@ pub(crate) fn nonzero(text: &[u8]) -> Option<(u32, usize)> {
 
 /// The width of the sequence set at the front of `text`: `1:5,7`, without `*`, 0 or empty elements.
 ///
+/// Sets of tens of thousands of ranges come with QRESYNC. Which separator comes next in them is
+/// chance, so that a branch on it would be guessed wrongly half the time.
+///
 /// # Errors
 /// The offset where it stops being one.
 #[inline]
 pub(crate) fn sequence_set(text: &[u8]) -> Result<usize, usize> {
-    let (mut at, mut in_range) = set_words(text);
+    let mut at = 0;
+    let mut in_range = false;
+    let mut width = Width::ONE;
     loop {
-        at += nonzero(&text[at..]).ok_or(at)?.1;
+        while let Some(number) = text.get(at..).and_then(|rest| width.read(rest)) {
+            let colon = number.behind == b':';
+            let separated = colon & !in_range | (number.behind == b',');
+            if !separated | number.leading_zero {
+                break;
+            }
+            in_range = colon;
+            at += width.step();
+        }
+        let octets = nonzero(&text[at..]).ok_or(at)?.1;
+        width = Width::of(octets);
+        at += octets;
         match text.get(at) {
             Some(b':') if !in_range => in_range = true,
             Some(b',') => in_range = false,
@@ -83,84 +93,23 @@ pub(crate) fn sequence_set(text: &[u8]) -> Result<usize, usize> {
     }
 }
 
-/// Looks at a set eight octets at a time: all must be digits, commas and colons, no two separators
-/// may meet, no range may have two colons, and a number of nine digits or fewer that does not begin
-/// with 0 is good without being read.
-///
-/// Gives the start of the last number reached, up to which all is well, and whether it ends a range.
-/// Sets of tens of thousands of ranges come with QRESYNC; which separator comes next in
-/// them is chance, so that a branch a separator would be guessed wrongly half the time.
-fn set_words(text: &[u8]) -> (usize, bool) {
-    let mut at = 0; // the start of the latest number in the words that were good
-    let mut in_range = false;
-    let mut run: u32 = 0;
-    let mut starts: u64 = 0x80;
-    let mut open: u64 = 0; // 1 behind a colon, until the next separator
-    for (index, chunk) in text.as_chunks::<8>().0.iter().enumerate() {
-        let word = u64::from_le_bytes(*chunk);
-        let digits = word ^ ZEROS;
-        let colons = zero_octets(word ^ COLONS);
-        let separators = colons | zero_octets(word ^ COMMAS);
-        let others = (((digits & LOW) + 0x7676_7676_7676_7676) | digits) & HIGH & !separators;
-        let before = (separators << 8) | starts;
-        let bad = others | ((zero_octets(digits) | separators) & before);
-        // A one behind each colon is carried through the digits, which are filled with ones, into
-        // the next separator: where that is a colon again, the range has two.
-        let filled = !((separators >> 7) * 0xff);
-        let (carried, over) = filled.overflowing_add(((colons >> 7) << 8) | open);
-        let twice = carried & (colons >> 7);
-        run += if separators == 0 { 8 } else { separators.trailing_zeros() / 8 };
-        if (bad | twice) != 0 || run > 9 {
-            break;
-        }
-        open = u64::from(over) | (colons >> 63);
-        starts = separators >> 56;
-        if separators != 0 {
-            run = separators.leading_zeros() / 8;
-            at = index * 8 + 8 - run as usize;
-            in_range = open == 1;
-        }
-    }
-    (at, in_range)
-}
-
 /// Whether `text` holds nothing but numbers of 1 to 2^32 − 1 between spaces.
-///
-/// Answers of a hundred thousand numbers are common, so whole words are looked at: all octets must
-/// be digits or spaces, and a number of nine digits or fewer that does not begin with 0 is
-/// good without being read. Anything else is read number by number.
 pub(crate) fn is_number_list(text: &[u8]) -> bool {
-    let (words, tail) = text.as_chunks::<8>();
-    let mut run: u32 = 0; // digits since the latest space
-    let mut starts: u64 = 0x80; // where a number would begin: at first in the lowest octet
-    for chunk in words {
-        let word = u64::from_le_bytes(*chunk);
-        let digits = word ^ ZEROS;
-        let spaces = zero_octets(word ^ SPACES);
-        let others = (((digits & LOW) + 0x7676_7676_7676_7676) | digits) & HIGH & !spaces;
-        let leading_zeros = zero_octets(digits) & ((spaces << 8) | starts);
-        run += if spaces == 0 { 8 } else { spaces.trailing_zeros() / 8 };
-        if (others | leading_zeros) != 0 || run > 9 {
-            return is_number_list_slow(text);
-        }
-        if spaces != 0 {
-            run = spaces.leading_zeros() / 8;
-        }
-        starts = spaces >> 56;
-    }
-    let unfinished = run as usize;
-    is_number_list_slow(&text[text.len() - tail.len() - unfinished..])
-}
-
-fn is_number_list_slow(text: &[u8]) -> bool {
     let mut rest = text;
+    let mut width = Width::ONE;
     loop {
+        while let Some(number) = width.read(rest)
+            && (number.behind == b' ') & !number.leading_zero
+        {
+            rest = &rest[width.step()..];
+        }
         match rest {
             [] => return true,
             [b' ', behind @ ..] => rest = behind,
             _ => {
-                let Some((_, width)) = nonzero(rest) else { return false };
-                rest = &rest[width..];
+                let Some((_, octets)) = nonzero(rest) else { return false };
+                width = Width::of(octets);
+                rest = &rest[octets..];
                 if rest.first().is_some_and(|&b| b != b' ') {
                     return false;
                 }
