@@ -3,7 +3,7 @@
 use redb::ReadableTable;
 
 use crate::error::Result;
-use crate::flags::FlagSet;
+use crate::flags::{FlagSet, Flags};
 use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
 use crate::model::{MailboxKind, Role};
 use crate::store::apply::fallback_id;
@@ -216,13 +216,20 @@ fn settle_in(
     place: (MailboxId, u32),
 ) -> Result<()> {
     if record.is_placed() && (record.mailbox, record.uid) != place {
-        let Some(mark) = intents.place.as_mut().and_then(|p| p.mark.as_mut()) else { return Ok(()) };
-        if !mark.left {
+        let Some(mark) = intents.mark() else { return Ok(()) };
+        let left = mark.left;
+        if is_local(w, record.mailbox)? {
+            // It was on this device alone, and is on the server now.
+            view::drop_row(w, record.mailbox, record.uid)?;
+        } else if left {
+            leave_behind(w, record)?;
+        } else {
             // A move: the original is still to go.
-            mark.arrived = Some(place.1);
+            if let Some(mark) = intents.place.as_mut().and_then(|p| p.mark.as_mut()) {
+                mark.arrived = Some(place.1);
+            }
             return Ok(());
         }
-        leave_behind(w, record)?;
     }
     move_in(w, account, id, record, intents, place)
 }
@@ -349,7 +356,9 @@ pub(crate) fn move_in_locally(
 ) -> Result<()> {
     let uid = next_local_uid(w, to)?;
     let modseq = next_local_modseq(w, to)?;
-    let seen = intents.over(flags);
+    let mut seen = intents.over(flags);
+    // It stood there for a moment, so that the server would let the message go.
+    seen.flags = seen.flags.difference(Flags::DELETED);
     if let Some(flags) = intents.flags.take() {
         w.operation_done(flags.op)?;
     }

@@ -223,7 +223,6 @@ impl Driver {
         Ok(true)
     }
 
-
     /// Goes on with the journal as it is now.
     fn choose_stage(&mut self) -> Result<()> {
         let work = self.work()?;

@@ -1,0 +1,297 @@
+//! What is done offline: shown at once, and on the server once after the next sync.
+
+mod support;
+
+use mailkeep::flags::Flags;
+use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState, Role};
+use support::model::FULL;
+use support::{Host, ModelServer, mail};
+
+/// Capability sets from nothing to everything.
+const SETS: &[&str] = &[
+    "IMAP4rev1",
+    "IMAP4rev1 UIDPLUS",
+    "IMAP4rev1 MOVE",
+    "IMAP4rev1 UIDPLUS MOVE LITERAL+",
+    "IMAP4rev1 CONDSTORE ENABLE UIDPLUS LITERAL-",
+    "IMAP4rev1 CONDSTORE ENABLE QRESYNC UIDPLUS MOVE LIST-EXTENDED LIST-STATUS",
+    FULL,
+];
+
+fn synced(capabilities: &str) -> (ModelServer, Host) {
+    let server = ModelServer::with_capabilities(capabilities);
+    server.create_as("Trash", Some("\\Trash"));
+    server.create("Lists");
+    for n in 1..=6 {
+        server.deliver("INBOX", mail(n));
+    }
+    let mut host = Host::new(&server);
+    host.label = capabilities.to_owned();
+    host.sync_all();
+    host.assert_in_step();
+    host.drop_connection();
+    server.take_log();
+    server.take_body_octets();
+    (server, host)
+}
+
+fn id(host: &Host, mailbox: &str, uid: u32) -> MessageId {
+    MessageId(host.snapshot().mailbox(mailbox).uid(uid).id)
+}
+
+fn shown(host: &Host, mailbox: &str) -> Vec<MessageId> {
+    let mut ids: Vec<_> = host
+        .engine
+        .messages(host.mailbox(mailbox), None, 100)
+        .expect("a page")
+        .rows
+        .iter()
+        .map(|r| r.id)
+        .collect();
+    ids.sort();
+    ids
+}
+
+/// Another client expunges what bears `\Deleted`: what a server without UIDPLUS is left with.
+fn purge(server: &ModelServer, mailbox: &str) {
+    let all = server.audit().mailboxes[mailbox].messages.clone();
+    let uids: Vec<u32> = all.iter().filter(|m| m.flags.contains("\\Deleted")).map(|m| m.uid).collect();
+    server.expunge(mailbox, &uids);
+}
+
+/// Syncs until nothing is pending, and everything agrees.
+#[track_caller]
+fn settle(host: &mut Host, server: &ModelServer) {
+    host.sync_all();
+    host.sync_all();
+    let pending = host.engine.pending(None).expect("the journal");
+    assert!(pending.is_empty(), "{}: {pending:#?}\n{}", host.label, host.said());
+    host.assert_in_step();
+    let report = host.engine.verify().expect("it can be read");
+    assert_eq!(report.problems, Vec::<String>::new(), "{}", host.label);
+    server.assert_sound();
+}
+
+#[test]
+fn flags_set_offline_are_seen_at_once_and_reach_the_server() {
+    for set in SETS {
+        let (server, mut host) = synced(set);
+        let (one, two) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2));
+        let seen = FlagChange::default().set("\\Seen").set("todo");
+        assert_eq!(host.engine.set_flags(host.now, &[one, two], &seen).expect("set"), 2);
+        let row = host.engine.message(one).expect("it is here").row;
+        assert!(row.flags.flags.contains(Flags::SEEN) && row.pending, "{set}");
+        assert_eq!(row.flags.keywords(), ["todo"]);
+        assert_eq!(host.engine.mailbox(host.inbox()).expect("INBOX").unseen, 4, "{set}");
+        assert_eq!(host.engine.pending(None).expect("the journal").len(), 2);
+        // The last action wins.
+        host.engine
+            .set_flags(host.now, &[two], &FlagChange::default().clear("\\Seen").clear("TODO"))
+            .expect("set");
+        assert_eq!(host.engine.pending(None).expect("the journal").len(), 1, "{set}: nothing is left to do");
+        let summary = host.sync_all();
+        assert_eq!(summary.operations_replayed, 1, "{set}");
+        settle(&mut host, &server);
+        let flags = &server.audit().mailboxes["INBOX"].messages[0].flags;
+        assert!(flags.contains("\\Seen") && flags.contains("todo"), "{set}: {flags:?}");
+    }
+}
+
+#[test]
+fn a_move_offline_is_a_move_on_the_server_and_the_message_keeps_its_id() {
+    for set in SETS {
+        let (server, mut host) = synced(set);
+        let one = id(&host, "INBOX", 1);
+        host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
+        assert_eq!(shown(&host, "Lists"), [one], "{set}");
+        assert!(!shown(&host, "INBOX").contains(&one), "{set}");
+        host.sync_all();
+        assert_eq!(server.audit().mailboxes["Lists"].messages.len(), 1, "{set}\n{}", host.said());
+        assert_eq!(shown(&host, "Lists"), [one], "{set}\n{}", host.said());
+        let in_inbox = if set.contains("UIDPLUS") || set.contains("MOVE") { 5 } else { 6 };
+        let inbox = server.audit().mailboxes["INBOX"].messages.clone();
+        assert_eq!(inbox.len(), in_inbox, "{set}\n{}", host.said());
+        if in_inbox == 6 {
+            assert!(inbox[0].flags.contains("\\Deleted"), "{set}");
+            assert_eq!(shown(&host, "INBOX").len(), 5, "{set}: what waits to be expunged is not shown");
+            purge(&server, "INBOX");
+        }
+        settle(&mut host, &server);
+        assert_eq!(shown(&host, "Lists"), [one], "{set}");
+        assert_eq!(server.take_body_octets(), 0, "{set}: nothing is downloaded again");
+    }
+}
+
+#[test]
+fn move_move_and_delete_are_one_delete() {
+    for set in SETS {
+        let (server, mut host) = synced(set);
+        let one = id(&host, "INBOX", 1);
+        host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
+        host.engine.delete_messages(host.now, &[one]).expect("deleted");
+        assert_eq!(shown(&host, "Trash"), [one], "{set}");
+        host.engine.delete_messages(host.now, &[one]).expect("deleted for good");
+        assert_eq!(host.engine.pending(None).expect("the journal").len(), 1, "{set}");
+        host.sync_all();
+        let log = server.take_log();
+        assert!(!log.iter().any(|c| c.contains("MOVE") || c.contains("COPY")), "{set}: {log:?}");
+        assert!(server.audit().mailboxes["Lists"].messages.is_empty());
+        purge(&server, "INBOX");
+        settle(&mut host, &server);
+        assert_eq!(shown(&host, "INBOX").len(), 5, "{set}");
+    }
+}
+
+#[test]
+fn a_message_from_this_device_is_sent_once() {
+    for set in SETS {
+        let (server, mut host) = synced(set);
+        let draft = Draft::new(mail(40)).flag("\\Seen").flag("\\Draft");
+        let id = host.engine.append(host.now, host.mailbox("Lists"), draft).expect("appended");
+        assert_eq!(shown(&host, "Lists"), [id], "{set}");
+        assert!(host.engine.body(id, 0, 1000).expect("here").is_some());
+        settle(&mut host, &server);
+        assert_eq!(shown(&host, "Lists"), [id], "{set}\n{}", host.said());
+        let there = server.audit().mailboxes["Lists"].messages.clone();
+        assert_eq!(there.len(), 1, "{set}");
+        assert!(there[0].flags.contains("\\Seen") && there[0].flags.contains("\\Draft"), "{set}");
+        assert_eq!(server.take_body_octets(), 0, "{set}");
+    }
+}
+
+#[test]
+fn a_draft_saved_often_is_there_once() {
+    for set in SETS {
+        let (server, mut host) = synced(set);
+        let lists = host.mailbox("Lists");
+        let mut id = host.engine.append(host.now, lists, Draft::new(mail(40))).expect("appended");
+        for n in 41..44 {
+            id = host.engine.replace_draft(host.now, id, Draft::new(mail(n))).expect("saved");
+            if n == 42 {
+                host.sync_all();
+            }
+        }
+        assert_eq!(shown(&host, "Lists"), [id], "{set}");
+        host.sync_all();
+        let there = &server.audit().mailboxes["Lists"].messages;
+        let live: Vec<_> =
+            there.iter().filter(|m| !m.flags.contains("\\Deleted")).map(|m| m.token.clone()).collect();
+        assert_eq!(live.len(), 1, "{set}: {live:?}\n{}", host.said());
+        purge(&server, "Lists");
+        settle(&mut host, &server);
+        assert_eq!(shown(&host, "Lists"), [id], "{set}");
+    }
+}
+
+#[test]
+fn a_copy_is_made_on_the_server_and_downloaded_by_nobody() {
+    for set in SETS {
+        let (server, mut host) = synced(set);
+        let one = id(&host, "INBOX", 1);
+        let copies = host.engine.copy_messages(host.now, &[one], host.mailbox("Lists")).expect("copied");
+        assert_eq!(shown(&host, "Lists"), copies, "{set}");
+        settle(&mut host, &server);
+        assert_eq!(shown(&host, "Lists"), copies, "{set}\n{}", host.said());
+        assert_eq!(server.audit().mailboxes["Lists"].messages.len(), 1, "{set}");
+        assert_eq!(server.take_body_octets(), 0, "{set}");
+    }
+}
+
+#[test]
+fn a_message_moves_into_a_mailbox_that_was_made_offline() {
+    for set in SETS {
+        let (server, mut host) = synced(set);
+        let one = id(&host, "INBOX", 1);
+        let new =
+            host.engine.create_mailbox(host.now, host.account, NewMailbox::named("Grüße")).expect("made");
+        host.engine.move_messages(host.now, &[one], new).expect("moved");
+        host.engine.subscribe(host.now, new, true).expect("subscribed");
+        host.engine.rename_mailbox(host.now, new, "Wünsche").expect("renamed");
+        host.sync_all();
+        purge(&server, "INBOX");
+        settle(&mut host, &server);
+        assert_eq!(shown(&host, "Wünsche"), [one], "{set}\n{}", host.said());
+        assert_eq!(server.audit().mailboxes["W&APw-nsche"].messages.len(), 1, "{set}");
+    }
+}
+
+#[test]
+fn mailboxes_are_renamed_and_deleted_with_what_is_below_them() {
+    for set in SETS {
+        let (server, mut host) = synced(set);
+        server.create("Lists/a");
+        server.deliver("Lists/a", mail(50));
+        server.deliver("Lists", mail(51));
+        host.sync_all();
+        host.engine.rename_mailbox(host.now, host.mailbox("Lists"), "Old").expect("renamed");
+        let names: Vec<_> =
+            host.engine.mailboxes(host.account).expect("all").into_iter().map(|m| m.name).collect();
+        assert!(names.contains(&"Old/a".to_owned()), "{set}: {names:?}");
+        let inside = shown(&host, "Old/a");
+        settle(&mut host, &server);
+        assert_eq!(shown(&host, "Old/a"), inside, "{set}");
+        host.engine.delete_mailbox(host.now, host.mailbox("Old/a")).expect("deleted");
+        settle(&mut host, &server);
+        assert!(!server.audit().mailboxes.contains_key("Old/a"), "{set}");
+    }
+}
+
+#[test]
+fn a_local_mailbox_takes_messages_down_and_gives_them_back() {
+    for set in SETS {
+        let (server, mut host) = synced(set);
+        let local = host
+            .engine
+            .create_mailbox(host.now, host.account, NewMailbox::named("Attic").local())
+            .expect("made");
+        let (one, two) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2));
+        let raw = host.engine.body(one, 0, u64::MAX).expect("here");
+        host.engine.set_flags(host.now, &[one], &FlagChange::default().set("\\Flagged")).expect("flagged");
+        host.engine.move_messages(host.now, &[one, two], local).expect("moved");
+        host.sync_all();
+        purge(&server, "INBOX");
+        settle(&mut host, &server);
+        assert_eq!(shown(&host, "Attic"), [one, two], "{set}");
+        assert_eq!(server.audit().mailboxes["INBOX"].messages.len(), 4, "{set}");
+        assert_eq!(host.engine.body(one, 0, u64::MAX).expect("here"), raw, "{set}");
+        host.engine.move_messages(host.now, &[one], host.inbox()).expect("moved back");
+        settle(&mut host, &server);
+        assert!(shown(&host, "INBOX").contains(&one), "{set}\n{}", host.said());
+        let back = server.audit().mailboxes["INBOX"].messages.last().cloned().expect("it is there");
+        assert!(back.flags.contains("\\Flagged"), "{set}: {:?}", back.flags);
+    }
+}
+
+#[test]
+fn deleting_makes_a_trash_where_there_is_none() {
+    let server = ModelServer::with_capabilities(FULL);
+    server.deliver("INBOX", mail(1));
+    let mut host = Host::new(&server);
+    host.sync_all();
+    let one = id(&host, "INBOX", 1);
+    host.engine.delete_messages(host.now, &[one]).expect("deleted");
+    settle(&mut host, &server);
+    let all = host.engine.mailboxes(host.account).expect("all");
+    let trash = all.iter().find(|m| m.role == Some(Role::Trash)).expect("a Trash");
+    assert_eq!(shown(&host, &trash.name.clone()), [one]);
+}
+
+#[test]
+fn what_waits_can_be_taken_back() {
+    let (server, mut host) = synced(FULL);
+    let (one, two) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2));
+    let lists = host.mailbox("Lists");
+    let before = host.snapshot();
+    host.engine.move_messages(host.now, &[one], lists).expect("moved");
+    host.engine.set_flags(host.now, &[two], &FlagChange::default().set("\\Flagged")).expect("flagged");
+    host.engine.append(host.now, lists, Draft::new(mail(60))).expect("appended");
+    host.engine.copy_messages(host.now, &[two], lists).expect("copied");
+    host.engine.create_mailbox(host.now, host.account, NewMailbox::named("New")).expect("made");
+    host.engine.rename_mailbox(host.now, lists, "Other").expect("renamed");
+    for operation in host.engine.pending(None).expect("the journal") {
+        assert_eq!(operation.state, OperationState::Waiting);
+        host.engine.cancel_operation(host.now, operation.id).expect("taken back");
+    }
+    assert_eq!(host.snapshot(), before);
+    settle(&mut host, &server);
+}
