@@ -109,6 +109,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Closed`].
     pub fn suspend(&self) -> Result<()> {
+        self.write_opened();
         self.shared.store.suspend()
     }
 
@@ -123,6 +124,7 @@ impl Engine {
     /// Closes the store for good; every later call answers [`Error::Closed`]. Clones of the engine and its
     /// connections are closed with it.
     pub fn close(&self) {
+        self.write_opened();
         self.shared.store.close();
     }
 
@@ -260,7 +262,14 @@ impl Engine {
     /// # Errors
     /// [`Error::Gone`].
     pub fn body(&self, message: MessageId, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
-        query::body(&self.shared.store.read()?.tables, message, offset, len)
+        let reading = self.shared.store.read()?;
+        let body = query::body(&reading.tables, message, offset, len)?;
+        if body.is_some()
+            && let Some(record) = query::message_record(&reading.tables, message)?
+        {
+            self.shared.note_opened(record.content);
+        }
+        Ok(body)
     }
 
     /// The text of a message for reading; `None` where it is not here.

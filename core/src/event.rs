@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::ids::{MailboxId, MessageId, OperationId, RequestId};
+use crate::model::Quota;
 
 /// Something that happened, for the host. Events are hints; the change feed is the truth.
 #[derive(Debug)]
@@ -57,6 +58,12 @@ pub enum Event {
         request: RequestId,
         /// The message.
         message: MessageId,
+    },
+    /// The account holds nearly as much as it may: more than [`AccountSettings::quota_warning`](crate::AccountSettings::quota_warning) says, and more than
+    /// when it was last told.
+    QuotaWarning {
+        /// The limit that is near.
+        quota: Quota,
     },
     /// An operation was set aside: [`Engine::pending`](crate::Engine::pending) says why.
     SetAside {

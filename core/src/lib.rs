@@ -124,6 +124,7 @@ pub mod limits;
 pub mod message;
 mod model;
 mod options;
+mod room;
 pub mod sasl;
 pub mod set;
 mod shared;
@@ -141,9 +142,10 @@ pub use crate::ids::{AccountId, ConnectionId, ContentId, MailboxId, MessageId, O
 pub use crate::journal::{Draft, FlagChange, NewMailbox, Operation, OperationKind, OperationState};
 pub use crate::model::{
     AccountInfo, AccountSettings, BodyPolicy, Change, Changes, Cursor, MailboxInfo, MailboxKind, Message,
-    MessageRow, Page, Protocol, Role, Security, Window,
+    MessageRow, Page, Protocol, Quota, Role, Security, Window,
 };
 pub use crate::options::{CommitMode, ConnectionOptions, Progress, SyncScope, WorkLimit};
+pub use crate::room::{ArchiveEntry, ArchiveRule, Evicted};
 pub use crate::store::shrink::ShrinkProgress;
 pub use crate::store::storage::{FileStorage, MemoryStorage, Storage, StorageFile};
 pub use crate::store::verify::VerifyReport;

@@ -78,6 +78,8 @@ pub struct AccountSettings {
     pub compress: bool,
     /// Milliseconds between two full audits of a mailbox (UID, FLAGS and sizes of all of it).
     pub audit_interval_ms: i64,
+    /// Percent of a quota from which on [`Event::QuotaWarning`](crate::Event::QuotaWarning) is told; 0 for never.
+    pub quota_warning: u8,
     /// The app's own settings, kept and never read here.
     pub extra: Vec<(String, String)>,
 }
@@ -101,6 +103,7 @@ impl AccountSettings {
             window: Window::Everything,
             compress: false,
             audit_interval_ms: 7 * 24 * 3_600_000,
+            quota_warning: 90,
             extra: Vec::new(),
         }
     }
@@ -115,6 +118,29 @@ pub struct AccountInfo {
     pub settings: AccountSettings,
     /// The server's name for itself (ID), where it told.
     pub server: Option<String>,
+    /// What the server lets the account hold (RFC 9208), as last heard; empty where it does not say.
+    pub quotas: Vec<Quota>,
+}
+
+/// One limit on what an account may hold (RFC 9208 §5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// The name of the quota root: what shares the limit. Often empty.
+    pub root: String,
+    /// `STORAGE` in units of 1024 octets, `MESSAGE` and `MAILBOX` in ones, `ANNOTATION-STORAGE`.
+    pub resource: String,
+    /// How much is used.
+    pub usage: u64,
+    /// How much may be.
+    pub limit: u64,
+}
+
+impl Quota {
+    /// How much of the limit is used, in percent; 0 where there is no limit.
+    pub fn percent(&self) -> u8 {
+        let percent = self.usage.saturating_mul(100).checked_div(self.limit).unwrap_or(0);
+        u8::try_from(percent).unwrap_or(u8::MAX)
+    }
 }
 
 /// What a mailbox is for (RFC 6154, RFC 8457).

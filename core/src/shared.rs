@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
-use crate::ids::{AccountId, ConnectionId, MailboxId};
+use crate::ids::{AccountId, ConnectionId, ContentId, MailboxId};
 use crate::limits::Limits;
 use crate::store::SharedStore;
 
@@ -19,7 +19,11 @@ pub(crate) struct Shared {
     pub(crate) batch_bytes: usize,
     pub(crate) seed: u64,
     held: Mutex<Held>,
+    opened: Mutex<Vec<ContentId>>,
 }
+
+/// Contents looked at that are remembered before they are written down.
+const MOST_OPENED: usize = 4_096;
 
 #[derive(Default)]
 struct Held {
@@ -37,11 +41,27 @@ struct Held {
 
 impl Shared {
     pub(crate) fn new(store: SharedStore, limits: Limits, batch_bytes: usize, seed: u64) -> Shared {
-        Shared { store, limits, batch_bytes, seed, held: Mutex::default() }
+        Shared { store, limits, batch_bytes, seed, held: Mutex::default(), opened: Mutex::default() }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody looks at a content. Reading writes nothing: it is remembered until something does.
+    pub(crate) fn note_opened(&self, content: ContentId) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.last() != Some(&content) {
+            if opened.len() >= MOST_OPENED {
+                opened.remove(0);
+            }
+            opened.push(content);
+        }
+    }
+
+    /// What was looked at since the last time, oldest first.
+    pub(crate) fn take_opened(&self) -> Vec<ContentId> {
+        std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn next_wake(&self) -> Option<ConnectionId> {

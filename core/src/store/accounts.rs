@@ -27,6 +27,7 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
             capabilities_before: Vec::new(),
             server: None,
             deaf_to_initial: false,
+            quotas: Vec::new(),
             synced_once: false,
         },
     )?;

@@ -50,6 +50,9 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
                 if let Some(capabilities) = fact.capabilities_before {
                     record.capabilities_before = capabilities;
                 }
+                if let Some(quotas) = fact.quotas {
+                    record.quotas = quotas;
+                }
                 record.deaf_to_initial |= fact.deaf_to_initial;
                 if fact.server.is_some() {
                     record.server = fact.server;

@@ -7,7 +7,7 @@ use crate::flags::FlagSet;
 use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
 use crate::limits::Limits;
 use crate::message::{self, ContentHash, ContentHasher, Part, Reading};
-use crate::model::{BodyPolicy, Role};
+use crate::model::{BodyPolicy, Quota, Role};
 use crate::set::UidSet;
 use crate::store::blobs::LARGEST;
 use crate::store::intents::Mark;
@@ -89,6 +89,7 @@ pub(crate) struct AccountFact {
     /// The server does not hear initial responses that it says it takes.
     pub(crate) deaf_to_initial: bool,
     pub(crate) server: Option<String>,
+    pub(crate) quotas: Option<Vec<Quota>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -115,6 +116,8 @@ pub(crate) struct StateFact {
     /// The STATUS that a finished pass stands for, by which the mailbox may be skipped next time.
     pub(crate) settled: Option<Option<Settled>>,
     pub(crate) audited_ms: Option<i64>,
+    /// What the user may do in it; `Some(None)` where that is to be asked again.
+    pub(crate) rights: Option<Option<String>>,
 }
 
 /// What STATUS said when a mailbox was last wholly in step.

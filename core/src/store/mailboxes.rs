@@ -250,6 +250,9 @@ pub(crate) fn set_state(w: &mut Writer<'_>, id: MailboxId, state: StateFact) -> 
     record.bodies_done = state.bodies_done.unwrap_or(record.bodies_done);
     record.settled = state.settled.unwrap_or(record.settled);
     record.audited_ms = state.audited_ms.unwrap_or(record.audited_ms);
+    if let Some(rights) = state.rights {
+        record.rights = rights;
+    }
     Ok(())
 }
 

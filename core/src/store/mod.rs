@@ -24,6 +24,7 @@ pub(crate) mod query;
 mod record;
 pub(crate) mod records;
 pub(crate) mod replayed;
+pub(crate) mod room;
 pub(crate) mod shrink;
 pub(crate) mod storage;
 mod tables;

@@ -122,6 +122,7 @@ pub(crate) fn drop_unheld(w: &mut Writer<'_>, content: ContentId) -> Result<()> 
     parts::drop_all(w, content)?;
     w.tables.contents.remove(keys::content(content).as_slice())?;
     w.tables.details.remove(keys::content(content).as_slice())?;
+    w.tables.opened.remove(keys::content(content).as_slice())?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccountId, ContentId, MailboxId};
 use crate::message::{Details, Summary};
-use crate::model::{AccountSettings, BodyPolicy, MailboxKind, Role};
+use crate::model::{AccountSettings, BodyPolicy, MailboxKind, Quota, Role};
 use crate::store::batch::{PartialBody, Settled};
 use crate::store::intents::{IntentRecord, JournalRecord};
 use crate::store::record::Record;
@@ -19,6 +19,8 @@ pub(crate) struct AccountRecord {
     pub(crate) server: Option<String>,
     /// It offers SASL-IR and does not hear initial responses.
     pub(crate) deaf_to_initial: bool,
+    /// As last heard.
+    pub(crate) quotas: Vec<Quota>,
     /// Whether a sync has once brought everything that it was asked for.
     pub(crate) synced_once: bool,
 }
@@ -196,6 +198,8 @@ pub(crate) struct Counters {
     pub(crate) keywords: u32,
     /// Of what people did offline.
     pub(crate) operation: u64,
+    /// Of the times that contents were looked at.
+    pub(crate) opened: u64,
     /// Rows of the table of intents: where there are none, nobody looks.
     pub(crate) intents: u64,
     /// Number of the last commit that changed something a screen shows.

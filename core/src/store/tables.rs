@@ -96,6 +96,8 @@ tables! {
     orphans = "orphans";
     /// Message id → what a person wants of it that the server has not confirmed.
     intents = "intents";
+    /// Content → when it was last looked at, as a rising number.
+    opened = "opened";
     /// Operation → whose it is, and what it is about: the journal, in the order in which things were done.
     journal = "journal";
 }

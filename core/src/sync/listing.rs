@@ -169,6 +169,7 @@ impl Driver {
             returns,
             status,
         };
+        self.ask_quota()?;
         self.out.send(&list, Purpose::List { extended })?;
         if !extended {
             let lsub = Command::Lsub { reference: Vec::new(), pattern: b"*".to_vec() };

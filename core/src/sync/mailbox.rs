@@ -79,8 +79,13 @@ impl Driver {
         let resync = pass.resync.clone();
         self.mailbox_pass = Some(pass);
         self.selected = Selected::new(mailbox, known);
-        let select = Command::Select { mailbox: wire_name, read_only: true, resync };
-        match self.out.send(&select, Purpose::Select) {
+        let select = Command::Select { mailbox: wire_name.clone(), read_only: true, resync };
+        let rights_known = self.mailbox_pass.as_ref().is_none_or(|p| p.record.rights.is_some());
+        let sent = self.out.send(&select, Purpose::Select);
+        if sent.is_ok() && !rights_known && self.capabilities.has("ACL") {
+            self.out.send(&Command::MyRights(wire_name), Purpose::Aside)?;
+        }
+        match sent {
             Err(Error::Invalid { why, .. }) => {
                 // A name that the protocol cannot carry back: this one is left, the others go on.
                 self.selected = Selected::default();
@@ -648,6 +653,7 @@ impl Driver {
             bodies_done: Some(bodies_done),
             settled: Some(settled),
             audited_ms: (whole && audited).then_some(self.now.wall_ms.max(1)),
+            rights: None,
         };
         let mailbox = pass.mailbox;
         self.batch.push(Op::State { mailbox, state });

@@ -13,6 +13,7 @@ mod mailbox;
 mod mailbox_pass;
 mod pass;
 mod purpose;
+mod quota;
 mod replay;
 mod roles;
 mod selected;
@@ -34,7 +35,7 @@ use crate::imap::client::{Outbound, login};
 use crate::imap::command::Command;
 use crate::imap::response::{Code, Response, Status, StatusKind};
 use crate::limits::Limits;
-use crate::model::AccountSettings;
+use crate::model::{AccountSettings, Quota};
 use crate::options::{ConnectionOptions, SyncScope};
 use crate::set::UidSet;
 use crate::shared::Leases;
@@ -138,6 +139,8 @@ pub(crate) struct Driver {
     pass: Option<Pass>,
     mailbox_pass: Option<MailboxPass>,
     replay: Option<Replay>,
+    /// Quotas told since the list was asked for.
+    quotas: Vec<Quota>,
     /// The server says that it has MOVE, and refuses it.
     move_fails: bool,
     idle: Idle,
@@ -215,6 +218,7 @@ impl Driver {
             pass: None,
             mailbox_pass: None,
             replay: None,
+            quotas: Vec::new(),
             move_fails: false,
             idle: Idle::Off,
             staging: Vec::new(),
@@ -551,7 +555,7 @@ impl Driver {
         }
         let ok = status.kind == StatusKind::Ok;
         match purpose {
-            Purpose::Login(_) | Purpose::Id => {}
+            Purpose::Login(_) | Purpose::Id | Purpose::Aside => {}
             Purpose::Enable => self.enable_answered(ok),
             Purpose::List { extended } => self.list_answered(extended, ok, status)?,
             Purpose::Lsub => self.lsub_answered()?,

@@ -201,6 +201,8 @@ impl Driver {
         match pass.queue.pop_front() {
             Some(mailbox) => self.open_mailbox(mailbox),
             None => {
+                self.keep_quotas()?;
+                let pass = self.pass_mut()?;
                 let whole = pass.scope.mailboxes().is_none() && !pass.troubled;
                 if whole && !is_idle(&self.store.read()?.tables)? {
                     self.batch.push(Op::Replay(ReplayFact::Lost));

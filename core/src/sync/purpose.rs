@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     },
     Lsub,
     Status,
+    /// What the server tells beside other things; its answer lets nothing go on.
+    Aside,
     /// SELECT or EXAMINE of the mailbox that is being opened.
     Select,
     /// Flags of everything: what is met is what there is.

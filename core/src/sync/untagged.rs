@@ -51,6 +51,8 @@ impl Driver {
                 self.found(&found.all.as_ref().map(set_of).unwrap_or_default());
             }
             Data::Id(pairs) => self.learn_server(pairs),
+            Data::Quota(quota) => self.learn_quota(quota),
+            Data::MyRights { mailbox, rights } => self.learn_rights(&mailbox.bytes(), &rights.bytes())?,
             _ => {}
         }
         Ok(())

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::imap::command::{Command, FetchItem, NumberSet};
-use crate::imap::response::{Code, Status, StatusKind};
-use crate::store::batch::{Op, ReplayFact};
+use crate::imap::response::{Code, PlainCode, Status, StatusKind};
+use crate::store::batch::{Op, ReplayFact, StateFact};
 use crate::sync::replay::{Sent, Stage, Step, uids_of};
 use crate::sync::{Driver, Next};
 
@@ -195,6 +195,11 @@ impl Driver {
     }
 
     fn not_now(&mut self, targets: &[Sent], status: &Status<'_>) {
+        if let (Some(Code::Plain(PlainCode::NoPerm)), Some(mailbox)) = (&status.code, self.selected.mailbox) {
+            // What the user may do here is not what was thought.
+            let state = StateFact { rights: Some(None), ..StateFact::default() };
+            self.batch.push(Op::State { mailbox, state });
+        }
         if !Driver::is_temporary(status) {
             let why = self.words(status);
             for target in targets {

@@ -67,6 +67,9 @@ impl Source {
     }
 }
 
+/// Messages that get the same STORE.
+type Group = (StoreAction, FlagSet, Vec<(u32, MessageId)>);
+
 /// A message as the server describes it.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Met {
@@ -319,7 +322,7 @@ impl Driver {
     }
 
     fn send_stores(&mut self, messages: &[MessageId]) -> Result<()> {
-        let mut groups: Vec<(StoreAction, FlagSet, Vec<(u32, MessageId)>)> = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
         let reading = self.store.read()?;
         for id in messages {
             let Some(flags) = query::intents(&reading.tables, *id)?.flags else { continue };

@@ -111,7 +111,8 @@ impl Driver {
         if !ok {
             self.batch.push(Op::Replay(ReplayFact::NotDone(vec![message])));
             let first = self.pass.as_ref().is_none_or(|p| p.rounds == 0);
-            if !Driver::is_temporary(status) && !(Driver::is_missing(status) && first) {
+            let later = Driver::is_temporary(status) || Driver::is_missing(status) && first;
+            if !later {
                 let why = self.words(status);
                 self.refuse(op, &why);
             }
