@@ -38,6 +38,15 @@ pub struct Limits {
     pub references: usize,
     /// Octets that one octet of COMPRESS input may become.
     pub inflate_ratio: u64,
+    /// Longest command that a server session takes, in octets, messages not counted. RFC 9051 §4 asks for
+    /// at least 8,192.
+    pub command: usize,
+    /// The same before somebody has logged in.
+    pub command_before_login: usize,
+    /// Most keys of one SEARCH, SORT or THREAD, and most items of any other list in a command.
+    pub command_items: usize,
+    /// Most messages in one APPEND (RFC 3502).
+    pub appends: usize,
     /// SCRAM iterations accepted (RFC 5802 asks for at least 4096).
     pub scram_iterations: u32,
 }
@@ -60,6 +69,10 @@ impl Limits {
         keywords: 100,
         references: 100,
         inflate_ratio: 1_100,
+        command: 256 << 10,
+        command_before_login: 16 << 10,
+        command_items: 2_000,
+        appends: 1_000,
         scram_iterations: 1_000_000,
     };
 }

@@ -309,6 +309,10 @@ pub enum NumberSet {
     Set(UidSet),
     /// `first:*`
     From(u32),
+    /// These and `first:*`. `*` alone is `u32::MAX:*`, since a range's ends may stand in either order.
+    Union(UidSet, u32),
+    /// `$`: what the last SEARCH saved (RFC 5182).
+    Saved,
 }
 
 /// `(CHANGEDSINCE n [VANISHED])`
@@ -335,6 +339,17 @@ pub enum FetchItem {
     EmailId,
     ThreadId,
     Preview,
+    /// `PREVIEW (LAZY)` (RFC 8970 §3.2)
+    PreviewLazy,
+    SaveDate,
+    /// `BODY`, the structure without its extension fields
+    Body,
+    /// `RFC822`
+    Rfc822,
+    /// `RFC822.HEADER`
+    Rfc822Header,
+    /// `RFC822.TEXT`
+    Rfc822Text,
     GmailMessageId,
     GmailThreadId,
     GmailLabels,
@@ -343,10 +358,24 @@ pub enum FetchItem {
         section: Section,
         partial: Option<(u32, u32)>,
     },
-    /// `BINARY.PEEK[part]<origin.length>` (RFC 3516)
+    /// `BODY[section]<origin.length>`, which sets `\Seen`
+    Section {
+        section: Section,
+        partial: Option<(u32, u32)>,
+    },
+    /// `BINARY.PEEK[part]<origin.length>` (RFC 3516); no number names the whole message
     BinaryPeek {
         part: Vec<u32>,
         partial: Option<(u32, u32)>,
+    },
+    /// `BINARY[part]<origin.length>`, which sets `\Seen`
+    Binary {
+        part: Vec<u32>,
+        partial: Option<(u32, u32)>,
+    },
+    /// `BINARY.SIZE[part]`
+    BinarySize {
+        part: Vec<u32>,
     },
 }
 
@@ -359,12 +388,21 @@ pub enum Section {
     Header,
     /// Some fields of the header.
     HeaderFields(Vec<String>),
+    /// All fields of the header but these.
+    HeaderFieldsNot(Vec<String>),
     /// Everything after the header.
     Text,
     /// A part by its numbers, e.g. `1.2`.
     Part(Vec<u32>),
     /// A part's MIME header.
     Mime(Vec<u32>),
+    /// Something of a message inside the message, such as `1.2.HEADER`.
+    Within {
+        /// The part that is a message.
+        part: Vec<u32>,
+        /// Its header, some fields of it, or its text; nothing else can stand here.
+        section: Box<Section>,
+    },
 }
 
 /// A SEARCH key.
@@ -373,15 +411,93 @@ pub enum Section {
 #[allow(missing_docs, reason = "the names are the protocol's")]
 pub enum SearchKey {
     All,
+    /// Sequence numbers.
+    Seq(NumberSet),
     Uid(NumberSet),
+    Answered,
     Deleted,
+    Draft,
+    Flagged,
+    Seen,
+    Recent,
+    New,
+    Old,
+    Unanswered,
+    Undeleted,
+    Undraft,
+    Unflagged,
     Unseen,
-    Since { year: u16, month: u8, day: u8 },
-    Header { name: String, value: Vec<u8> },
+    Keyword(String),
+    Unkeyword(String),
+    Since {
+        year: u16,
+        month: u8,
+        day: u8,
+    },
+    /// Every other key that compares days; `SINCE` itself is [`SearchKey::Since`].
+    Date {
+        field: DateField,
+        order: DateOrder,
+        day: Day,
+    },
+    /// `OLDER`, in seconds (RFC 5032).
+    Older(u32),
+    /// `YOUNGER`, in seconds (RFC 5032).
+    Younger(u32),
+    SaveDateSupported,
+    From(Vec<u8>),
+    To(Vec<u8>),
+    Cc(Vec<u8>),
+    Bcc(Vec<u8>),
+    Subject(Vec<u8>),
+    Body(Vec<u8>),
+    Text(Vec<u8>),
+    Header {
+        name: String,
+        value: Vec<u8>,
+    },
     Larger(u64),
     Smaller(u64),
     ModSeq(u64),
+    EmailId(String),
+    ThreadId(String),
     Not(Box<SearchKey>),
+    Or(Box<SearchKey>, Box<SearchKey>),
+    /// Keys in parentheses, all of which must hold.
+    And(Vec<SearchKey>),
+}
+
+/// Which date of a message a SEARCH key looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateField {
+    /// INTERNALDATE: `BEFORE`, `ON`, `SINCE`.
+    Internal,
+    /// The Date field: `SENTBEFORE`, `SENTON`, `SENTSINCE`.
+    Sent,
+    /// When it was put into the mailbox: `SAVEDBEFORE`, `SAVEDON`, `SAVEDSINCE` (RFC 8514).
+    Saved,
+}
+
+/// How a SEARCH key compares days, times and zones left aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateOrder {
+    /// Earlier.
+    Before,
+    /// The same day.
+    On,
+    /// The same day or later.
+    Since,
+}
+
+/// A day of the calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day {
+    /// 0 to 9999.
+    pub year: u16,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31.
+    pub day: u8,
 }
 
 /// STATUS items.
@@ -397,6 +513,8 @@ pub enum StatusItem {
     HighestModSeq,
     MailboxId,
     AppendLimit,
+    Recent,
+    DeletedStorage,
 }
 
 /// How STORE applies flags.

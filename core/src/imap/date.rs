@@ -52,6 +52,26 @@ pub fn civil_from_ms(ms: i64) -> (u16, u8, u8) {
     (year as u16, month as u8, day as u8)
 }
 
+/// The name of a month, 1 to 12, as dates write it.
+pub fn month_name(month: u8) -> Option<&'static str> {
+    let name = MONTHS.get(usize::from(month).checked_sub(1)?)?;
+    std::str::from_utf8(*name).ok()
+}
+
+/// Reads a day such as `1-Feb-1994`, given without quotes (RFC 9051 §9: date-text): year, month, day.
+pub fn parse_day(text: &[u8]) -> Option<(u16, u8, u8)> {
+    let mut rest = text;
+    let day = digits(&mut rest, 1, 2)?;
+    skip(&mut rest, b'-')?;
+    let (name, behind) = rest.split_first_chunk::<3>()?;
+    let month = MONTHS.iter().position(|m| m.eq_ignore_ascii_case(name))? as i64 + 1;
+    rest = behind;
+    skip(&mut rest, b'-')?;
+    let year = digits(&mut rest, 4, 4)?;
+    let is_day = rest.is_empty() && day > 0 && day <= days_in_month(year, month);
+    is_day.then_some((year as u16, month as u8, day as u8))
+}
+
 fn digits(rest: &mut &[u8], min: usize, max: usize) -> Option<i64> {
     let width = rest.iter().take(max).take_while(|b| b.is_ascii_digit()).count();
     let (digits, behind) = rest.split_at(width);

@@ -5,7 +5,7 @@
 
 mod fetch;
 mod line;
-mod search;
+pub(crate) mod search;
 #[cfg(test)]
 mod tests;
 
@@ -444,20 +444,27 @@ fn put_status_items(line: &mut Line, items: &[StatusItem]) -> Encoding {
     }
     for (at, item) in items.iter().enumerate() {
         line.raw(if at == 0 { "(" } else { " " });
-        line.raw(match item {
-            StatusItem::Messages => "MESSAGES",
-            StatusItem::UidNext => "UIDNEXT",
-            StatusItem::UidValidity => "UIDVALIDITY",
-            StatusItem::Unseen => "UNSEEN",
-            StatusItem::Deleted => "DELETED",
-            StatusItem::Size => "SIZE",
-            StatusItem::HighestModSeq => "HIGHESTMODSEQ",
-            StatusItem::MailboxId => "MAILBOXID",
-            StatusItem::AppendLimit => "APPENDLIMIT",
-        });
+        line.raw(status_word(*item));
     }
     line.raw(")");
     Ok(())
+}
+
+/// The word of a STATUS item.
+pub(crate) fn status_word(item: StatusItem) -> &'static str {
+    match item {
+        StatusItem::Messages => "MESSAGES",
+        StatusItem::UidNext => "UIDNEXT",
+        StatusItem::UidValidity => "UIDVALIDITY",
+        StatusItem::Unseen => "UNSEEN",
+        StatusItem::Deleted => "DELETED",
+        StatusItem::Size => "SIZE",
+        StatusItem::HighestModSeq => "HIGHESTMODSEQ",
+        StatusItem::MailboxId => "MAILBOXID",
+        StatusItem::AppendLimit => "APPENDLIMIT",
+        StatusItem::Recent => "RECENT",
+        StatusItem::DeletedStorage => "DELETED-STORAGE",
+    }
 }
 
 fn put_numbers(line: &mut Line, set: &NumberSet) -> Encoding {
@@ -466,6 +473,16 @@ fn put_numbers(line: &mut Line, set: &NumberSet) -> Encoding {
         NumberSet::From(0) => Err(EncodeError::Range { field: "messages" }),
         NumberSet::From(first) => {
             line.raw(&format!("{first}:*"));
+            Ok(())
+        }
+        NumberSet::Union(_, 0) => Err(EncodeError::Range { field: "messages" }),
+        NumberSet::Union(set, first) => {
+            line.set("messages", set)?;
+            line.raw(&format!(",{first}:*"));
+            Ok(())
+        }
+        NumberSet::Saved => {
+            line.raw("$");
             Ok(())
         }
     }

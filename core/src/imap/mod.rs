@@ -30,4 +30,5 @@ pub mod fetch;
 pub mod mailbox_name;
 pub mod parse;
 pub mod response;
+pub mod server;
 pub mod text;

@@ -21,12 +21,16 @@
 //! assert_eq!(frame.text, b"* 1 FETCH (FLAGS (\\Seen))");
 //! ```
 
+mod command;
+#[cfg(test)]
+mod command_tests;
 pub mod compress;
 mod frame;
 mod literal;
 #[cfg(test)]
 mod tests;
 
+pub use command::{CommandFramer, CommandPiece, Refusal};
 pub use frame::{Frame, FrameError, Framer, Piece};
 pub(crate) use literal::literal_head;
 

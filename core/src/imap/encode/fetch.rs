@@ -60,41 +60,46 @@ fn put_fetch_item(line: &mut Line, item: &FetchItem) -> Encoding {
         FetchItem::EmailId => line.raw("EMAILID"),
         FetchItem::ThreadId => line.raw("THREADID"),
         FetchItem::Preview => line.raw("PREVIEW"),
+        FetchItem::PreviewLazy => line.raw("PREVIEW (LAZY)"),
+        FetchItem::SaveDate => line.raw("SAVEDATE"),
+        FetchItem::Body => line.raw("BODY"),
+        FetchItem::Rfc822 => line.raw("RFC822"),
+        FetchItem::Rfc822Header => line.raw("RFC822.HEADER"),
+        FetchItem::Rfc822Text => line.raw("RFC822.TEXT"),
         FetchItem::GmailMessageId => line.raw("X-GM-MSGID"),
         FetchItem::GmailThreadId => line.raw("X-GM-THRID"),
         FetchItem::GmailLabels => line.raw("X-GM-LABELS"),
-        FetchItem::Peek { section, partial } => {
-            line.raw("BODY.PEEK[");
-            put_section(line, section)?;
-            line.raw("]");
-            put_partial(line, *partial)?;
-        }
-        FetchItem::BinaryPeek { part, partial } => {
-            line.raw("BINARY.PEEK[");
-            put_part(line, part)?;
-            line.raw("]");
-            put_partial(line, *partial)?;
-        }
+        FetchItem::Peek { section, partial } => put_body(line, "BODY.PEEK[", section, *partial)?,
+        FetchItem::Section { section, partial } => put_body(line, "BODY[", section, *partial)?,
+        FetchItem::BinaryPeek { part, partial } => put_binary(line, "BINARY.PEEK[", part, *partial)?,
+        FetchItem::Binary { part, partial } => put_binary(line, "BINARY[", part, *partial)?,
+        FetchItem::BinarySize { part } => put_binary(line, "BINARY.SIZE[", part, None)?,
     }
     Ok(())
+}
+
+fn put_body(line: &mut Line, word: &str, section: &Section, partial: Option<(u32, u32)>) -> Encoding {
+    line.raw(word);
+    put_section(line, section)?;
+    line.raw("]");
+    put_partial(line, partial)
+}
+
+fn put_binary(line: &mut Line, word: &str, part: &[u32], partial: Option<(u32, u32)>) -> Encoding {
+    line.raw(word);
+    put_part(line, part)?;
+    line.raw("]");
+    put_partial(line, partial)
 }
 
 fn put_section(line: &mut Line, section: &Section) -> Encoding {
     match section {
         Section::Full => {}
         Section::Header => line.raw("HEADER"),
-        Section::HeaderFields(names) if names.is_empty() => {
-            return Err(EncodeError::Empty { field: "header field names" });
-        }
-        Section::HeaderFields(names) => {
-            for (at, name) in names.iter().enumerate() {
-                line.raw(if at == 0 { "HEADER.FIELDS (" } else { " " });
-                line.astring("header field name", name.as_bytes())?;
-            }
-            line.raw(")");
-        }
+        Section::HeaderFields(names) => put_names(line, "HEADER.FIELDS (", names)?,
+        Section::HeaderFieldsNot(names) => put_names(line, "HEADER.FIELDS.NOT (", names)?,
         Section::Text => line.raw("TEXT"),
-        Section::Part(part) | Section::Mime(part) if part.is_empty() => {
+        Section::Part(part) | Section::Mime(part) | Section::Within { part, .. } if part.is_empty() => {
             return Err(EncodeError::Empty { field: "part number" });
         }
         Section::Part(part) => put_part(line, part)?,
@@ -102,7 +107,29 @@ fn put_section(line: &mut Line, section: &Section) -> Encoding {
             put_part(line, part)?;
             line.raw(".MIME");
         }
+        Section::Within { part, section } => {
+            put_part(line, part)?;
+            line.raw(".");
+            match &**section {
+                Section::Header | Section::HeaderFields(_) | Section::HeaderFieldsNot(_) | Section::Text => {
+                    put_section(line, section)?;
+                }
+                _ => return Err(EncodeError::Range { field: "section of an inner message" }),
+            }
+        }
     }
+    Ok(())
+}
+
+fn put_names(line: &mut Line, word: &str, names: &[String]) -> Encoding {
+    if names.is_empty() {
+        return Err(EncodeError::Empty { field: "header field names" });
+    }
+    for (at, name) in names.iter().enumerate() {
+        line.raw(if at == 0 { word } else { " " });
+        line.astring("header field name", name.as_bytes())?;
+    }
+    line.raw(")");
     Ok(())
 }
 

@@ -114,8 +114,18 @@ fn copy_uid<'a>(cursor: &mut Cursor<'a>, nothing: Code<'a>) -> Result<Code<'a>> 
 }
 
 fn plain(name: &[u8]) -> Option<Code<'static>> {
+    CODES.iter().find(|(known, _)| is(name, known)).map(|(_, code)| *code)
+}
+
+/// The registered word of a code without an argument.
+pub(crate) fn plain_word(code: PlainCode) -> &'static str {
+    let known = |(_, known): &&(&[u8], Code<'static>)| matches!(known, Code::Plain(plain) if *plain == code);
+    CODES.iter().find(known).and_then(|(word, _)| std::str::from_utf8(word).ok()).unwrap_or("SERVERBUG")
+}
+
+const CODES: &[(&[u8], Code<'static>)] = {
     use PlainCode::*;
-    const CODES: &[(&[u8], Code<'static>)] = &[
+    &[
         (b"ALERT", Code::Alert),
         (b"PARSE", Code::Parse),
         (b"READ-ONLY", Code::ReadOnly),
@@ -151,6 +161,5 @@ fn plain(name: &[u8]) -> Option<Code<'static>> {
         (b"USEATTR", Code::Plain(UseAttr)),
         (b"BADURL", Code::Plain(BadUrl)),
         (b"TOOMANY", Code::Plain(TooMany)),
-    ];
-    CODES.iter().find(|(known, _)| is(name, known)).map(|(_, code)| *code)
-}
+    ]
+};

@@ -25,6 +25,7 @@ pub(crate) mod walk;
 use crate::imap::response::{Data, Response, Status, StatusKind};
 use crate::wire::Frame;
 
+pub(crate) use code::plain_word;
 pub use error::{Expected, ParseError};
 pub use fetch::{SectionHead, section_head};
 

@@ -1,0 +1,5 @@
+//! Commands read and responses written, and both against the client's side.
+
+mod any;
+mod commands;
+mod responses;
