@@ -7,6 +7,7 @@
 //! - A header alone, or the fields a server gave of it: [`read_header`].
 //! - The beginning of a message, as fetched while syncing: [`read_prefix`].
 //! - A whole message: [`read_message`], then [`text_body`], [`html_body`] and [`part_data`].
+//! - What an IMAP server says of one, and where its sections are: [`describe`].
 //! - The beginning of a single part, found through BODYSTRUCTURE: [`preview_of_part`].
 //!
 //! ```
@@ -25,20 +26,28 @@
 
 mod address;
 mod date;
+mod decode;
+mod describe;
+mod fields;
 mod file_name;
 mod flowed;
 mod hash;
 mod header;
 mod html;
 mod lines;
+mod mime_value;
 mod params;
 mod part;
 mod preview;
+mod raw_address;
 mod structure;
 mod text;
 mod transfer;
+mod tree;
 mod words;
 
+#[cfg(test)]
+mod describe_tests;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -46,10 +55,13 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use decode::Decoder;
+pub use describe::{Description, describe};
 pub use hash::{ContentHash, ContentHasher};
 pub(crate) use lines::canonical_lines;
 pub use part::{Disposition, Part, attachment_count};
 pub use transfer::TransferEncoding;
+pub use tree::{Located, SectionIndex};
 
 use crate::limits::Limits;
 use header::{Field, Header};
@@ -169,6 +181,12 @@ fn read(raw: &[u8], prefix: bool, limits: &Limits) -> Reading {
     reading.details.parts = parts;
     reading.details.parts_complete = structure.complete;
     reading
+}
+
+/// The fields of a header with one of these names, or all others, and a blank line: what
+/// `BODY[HEADER.FIELDS (…)]` and `BODY[HEADER.FIELDS.NOT (…)]` answer (RFC 9051 §6.4.5.1).
+pub fn select_fields(header: &[u8], names: &[String], named: bool) -> Vec<u8> {
+    fields::select(header, names, named)
 }
 
 /// The preview that [`Summary::preview`] would hold, from the beginning of one part.

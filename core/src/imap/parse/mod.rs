@@ -16,7 +16,7 @@ pub(crate) mod envelope;
 mod error;
 pub(crate) mod fetch;
 pub(crate) mod number;
-mod quoted;
+pub(crate) mod quoted;
 pub(crate) mod structure;
 #[cfg(test)]
 mod tests;
