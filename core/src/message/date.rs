@@ -10,13 +10,24 @@ const LAST: i64 = 253_402_300_799_999;
 /// Order does not matter, a weekday is ignored, a missing zone is UTC: asctime's dates and others without
 /// a zone are all over old archives.
 pub(super) fn parse_date(value: &[u8]) -> Option<i64> {
+    read(value)?.millis()
+}
+
+/// The day that the field names, in its own zone: year, month, day.
+pub(super) fn parse_local_day(value: &[u8]) -> Option<(u16, u8, u8)> {
+    let date = read(value)?;
+    date.millis()?;
+    Some((u16::try_from(date.year?).ok()?, u8::try_from(date.month?).ok()?, u8::try_from(date.day?).ok()?))
+}
+
+fn read(value: &[u8]) -> Option<Date> {
     let text = unfold(&value[..value.len().min(200)]);
     let text = text.split('(').next().unwrap_or_default();
     let mut date = Date::default();
     for token in text.split([' ', '\t', ',']).filter(|token| !token.is_empty()) {
         date.token(token)?;
     }
-    date.millis()
+    Some(date)
 }
 
 #[derive(Default)]

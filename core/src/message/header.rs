@@ -202,6 +202,12 @@ impl<'a> Header<'a> {
     }
 }
 
+/// Every id of a field, as far as a field is read.
+pub(super) fn ids_of(value: &[u8]) -> Vec<String> {
+    let mut rest = bounded(value);
+    std::iter::from_fn(|| next_id(&mut rest).map(id_text)).collect()
+}
+
 /// The Content-ID of a part, without the angle brackets.
 pub(super) fn message_id(value: &[u8]) -> Option<String> {
     let mut rest = bounded(value);

@@ -28,7 +28,7 @@ mod address;
 mod date;
 mod decode;
 mod describe;
-mod fields;
+pub(crate) mod fields;
 mod file_name;
 mod flowed;
 mod hash;
@@ -187,6 +187,41 @@ fn read(raw: &[u8], prefix: bool, limits: &Limits) -> Reading {
 /// `BODY[HEADER.FIELDS (…)]` and `BODY[HEADER.FIELDS.NOT (…)]` answer (RFC 9051 §6.4.5.1).
 pub fn select_fields(header: &[u8], names: &[String], named: bool) -> Vec<u8> {
     fields::select(header, names, named)
+}
+
+/// The value of a header field as text on one line, its encoded words decoded (RFC 2047).
+pub(crate) fn field_text(value: &[u8]) -> String {
+    words::decode_words(&words::unfold(value)).into_owned()
+}
+
+/// The Date field: the moment in milliseconds since 1970, and the day that it names in its own zone.
+pub(crate) fn sent_date(header: &[u8]) -> Option<(i64, (u16, u8, u8))> {
+    let field = fields::fields(header).find(|field| field.is(b"Date"))?;
+    Some((date::parse_date(field.value)?, date::parse_local_day(field.value)?))
+}
+
+/// The first address of a field: its display name, decoded, and what stands on either side of the `@`.
+pub(crate) fn first_address(value: &[u8]) -> Option<(Option<String>, String, String)> {
+    use raw_address::RawAddress;
+    raw_address::parse(&fields::unfolded(value)).into_iter().find_map(|address| match address {
+        RawAddress::Mailbox { name, local, domain, .. } => {
+            let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            Some((name.map(|name| field_text(&name)), lossy(&local), lossy(&domain)))
+        }
+        RawAddress::GroupStart(name) => Some((None, field_text(&name), String::new())),
+        RawAddress::GroupEnd => None,
+    })
+}
+
+/// The message ids of a field, without their angle brackets, in their order.
+pub(crate) fn message_ids(value: &[u8]) -> Vec<String> {
+    header::ids_of(value)
+}
+
+/// Gives the text of each part that has any, its encodings undone, until one is said to be enough. HTML is
+/// given as it was sent. Whether it was said.
+pub(crate) fn any_text(raw: &[u8], limits: &Limits, enough: impl FnMut(&str) -> bool) -> bool {
+    Structure::walk(raw, false, limits).any_text(raw, enough)
 }
 
 /// The preview that [`Summary::preview`] would hold, from the beginning of one part.

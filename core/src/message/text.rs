@@ -61,6 +61,18 @@ impl Structure<'_> {
         html
     }
 
+    /// Gives the text of every part that has one, attachments and messages inside too, until one is enough.
+    pub(super) fn any_text(&self, raw: &[u8], mut enough: impl FnMut(&str) -> bool) -> bool {
+        let texts = self.leaves.iter().filter(|leaf| {
+            let media_type = &leaf.part.media_type;
+            media_type.starts_with("text/") || media_type.starts_with("multipart/")
+        });
+        texts.into_iter().any(|leaf| {
+            let octets = leaf.part.encoding.decode(&raw[leaf.body.clone()]);
+            enough(&decode_charset(&octets, leaf.part.charset.as_deref()))
+        })
+    }
+
     fn readable(&self, inside: bool) -> impl Iterator<Item = &Leaf> {
         self.leaves.iter().filter(move |leaf| leaf.inside == inside && leaf.is_readable())
     }

@@ -2,4 +2,5 @@
 
 mod any;
 mod commands;
+mod finding;
 mod responses;
