@@ -262,9 +262,12 @@ impl Connection {
         self.wish(|request| Wish::Open { request, message, part, retried: false })
     }
 
-    /// Watch a mailbox whenever nothing else is to be done, and keep it in step.
-    pub fn watch(&mut self, mailbox: MailboxId) -> RequestId {
-        self.wish(|request| Wish::Watch { request, mailbox })
+    /// Watch mailboxes whenever nothing else is to be done, and keep them in step: the first by IDLE (RFC 2177), the others by NOTIFY
+    /// where the server has it (RFC 5465), else by their STATUS now and then. With none named there is nothing to watch, and
+    /// the request ends at once.
+    pub fn watch(&mut self, mailboxes: impl IntoIterator<Item = MailboxId>) -> RequestId {
+        let mailboxes: Vec<MailboxId> = mailboxes.into_iter().collect();
+        self.wish(|request| Wish::Watch { request, mailboxes })
     }
 
     /// Watch no longer.

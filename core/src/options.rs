@@ -102,11 +102,23 @@ pub struct ConnectionOptions {
     pub commits: CommitMode,
     /// How long the server may be silent while an answer is due, in milliseconds.
     pub timeout_ms: u64,
+    /// How long one IDLE lasts at most, in milliseconds; shorter where the server is known to end it sooner. Servers may
+    /// end a connection that idles for 30 minutes (RFC 2177 §3).
+    pub idle_reissue_ms: u64,
+    /// How often mailboxes are looked at that no IDLE or NOTIFY watches, in milliseconds.
+    pub poll_ms: u64,
 }
 
 impl ConnectionOptions {
     /// With a seed, over a transport that is encrypted or not.
     pub fn new(seed: [u8; 32], secure: bool) -> ConnectionOptions {
-        ConnectionOptions { seed, secure, commits: CommitMode::Inline, timeout_ms: 120_000 }
+        ConnectionOptions {
+            seed,
+            secure,
+            commits: CommitMode::Inline,
+            timeout_ms: 120_000,
+            idle_reissue_ms: 28 * 60_000,
+            poll_ms: 60_000,
+        }
     }
 }

@@ -302,7 +302,7 @@ fn watching(tier: Tier) -> (ModelServer, Host) {
     let mut host = Host::new(&server);
     host.sync_all();
     let inbox = host.inbox();
-    host.connect().watch(inbox);
+    host.connect().watch([inbox]);
     host.quiesce();
     (server, host)
 }
@@ -419,7 +419,7 @@ fn note_09_news_before_idle_has_begun_does_not_end_it() {
     host.sync_all();
     server.quirk(|_, line| if line == b"+ idling\r\n" { b"* 2 EXISTS\r\n".to_vec() } else { line });
     let inbox = host.inbox();
-    host.connect().watch(inbox);
+    host.connect().watch([inbox]);
     host.quiesce();
     assert!(quirks::find(&host.transcript, b"C: DONE").is_none(), "DONE answers a `+` that has not come");
     host.pass_ms(120_000);

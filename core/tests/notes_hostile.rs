@@ -490,7 +490,7 @@ fn note_46_idle_and_logout_have_deadlines() {
     let mut host = Host::new(&server);
     host.sync_all();
     let inbox = host.inbox();
-    host.connect().watch(inbox);
+    host.connect().watch([inbox]);
     host.quiesce();
     assert_eq!(server.take_log().last().map(String::as_str), Some("IDLE"));
     server.quirk(|_, _| Vec::new());

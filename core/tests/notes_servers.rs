@@ -711,7 +711,7 @@ fn note_62_a_watched_mailbox_deleted_under_us() {
         let mut host = Host::new(&server);
         host.sync_all();
         let lists = host.mailbox("Lists");
-        host.connect().watch(lists);
+        host.connect().watch([lists]);
         host.pass_ms(1_000);
         server.delete("Lists");
         host.pass_ms(1_000);
@@ -780,7 +780,7 @@ fn note_63_the_plain_tier_is_whole() {
     assert_eq!(server.take_body_octets(), 0);
     host.take_new_mail();
     let inbox = host.inbox();
-    host.connect().watch(inbox);
+    host.connect().watch([inbox]);
     host.pass_ms(1_000);
     assert_eq!(server.take_log().last().map(String::as_str), Some("IDLE"));
     let uid = server.deliver("INBOX", mail(95));
@@ -939,7 +939,7 @@ fn note_75_reading_takes_recent_from_nobody() {
         assert!(rows.iter().all(|r| r.flags.wire_words().all(|w| w != "\\Recent")), "{tier:?}");
         let request = host.connect().fetch(rows[0].id);
         host.run_request(request).unwrap();
-        host.connect().watch(inbox);
+        host.connect().watch([inbox]);
         server.deliver("INBOX", mail(80));
         host.pass_ms(200_000);
         host.drop_connection();

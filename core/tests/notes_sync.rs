@@ -491,7 +491,7 @@ fn note_08_a_message_in_several_mailboxes_is_stored_once() {
 fn watching(tier: Tier) -> (ModelServer, Host) {
     let (server, mut host) = synced(tier);
     let inbox = host.inbox();
-    host.connect().watch(inbox);
+    host.connect().watch([inbox]);
     host.quiesce();
     server.take_log();
     (server, host)
@@ -511,7 +511,7 @@ fn note_09_mail_before_the_continuation_is_not_missed() {
             line
         });
         let inbox = host.inbox();
-        host.connect().watch(inbox);
+        host.connect().watch([inbox]);
         host.pass_ms(1_000);
         host.assert_in_step();
         assert_eq!(host.take_new_mail().len(), 1, "{tier:?}");

@@ -125,7 +125,7 @@ fn watching_a_refused_mailbox_does_not_spin() {
             line
         }
     });
-    host.connect().watch(inbox);
+    host.connect().watch([inbox]);
     host.quiesce();
     server.take_log();
     host.quiesce();

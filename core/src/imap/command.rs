@@ -173,6 +173,8 @@ pub enum Command {
     Unsubscribe(WireName),
     /// IDLE (RFC 2177); ended by [`DONE`].
     Idle,
+    /// NOTIFY SET (RFC 5465): news of the open mailbox as ever, and STATUS where these change.
+    Notify(Vec<WireName>),
     /// GETQUOTAROOT (RFC 9208)
     GetQuotaRoot(WireName),
     /// MYRIGHTS (RFC 4314)
@@ -257,6 +259,9 @@ impl fmt::Debug for Command {
             Command::Subscribe(mailbox) => f.debug_tuple("Subscribe").field(&Text(mailbox)).finish(),
             Command::Unsubscribe(mailbox) => f.debug_tuple("Unsubscribe").field(&Text(mailbox)).finish(),
             Command::Idle => f.write_str("Idle"),
+            Command::Notify(mailboxes) => {
+                f.debug_tuple("Notify").field(&mailboxes.iter().map(|m| Text(m)).collect::<Vec<_>>()).finish()
+            }
             Command::GetQuotaRoot(mailbox) => f.debug_tuple("GetQuotaRoot").field(&Text(mailbox)).finish(),
             Command::MyRights(mailbox) => f.debug_tuple("MyRights").field(&Text(mailbox)).finish(),
         }

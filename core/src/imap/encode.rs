@@ -266,9 +266,27 @@ fn put_command(line: &mut Line, command: &Command) -> Encoding {
         Command::Subscribe(mailbox) => return put_on_mailbox(line, "SUBSCRIBE ", mailbox),
         Command::Unsubscribe(mailbox) => return put_on_mailbox(line, "UNSUBSCRIBE ", mailbox),
         Command::Idle => line.raw("IDLE"),
+        Command::Notify(mailboxes) => return put_notify(line, mailboxes),
         Command::GetQuotaRoot(mailbox) => return put_on_mailbox(line, "GETQUOTAROOT ", mailbox),
         Command::MyRights(mailbox) => return put_on_mailbox(line, "MYRIGHTS ", mailbox),
     }
+    Ok(())
+}
+
+fn put_notify(line: &mut Line, mailboxes: &[Vec<u8>]) -> Encoding {
+    const EVENTS: &str = "(MessageNew MessageExpunge FlagChange)";
+    line.raw("NOTIFY SET (selected ");
+    line.raw(EVENTS);
+    line.raw(") (mailboxes (");
+    for (at, mailbox) in mailboxes.iter().enumerate() {
+        if at > 0 {
+            line.raw(" ");
+        }
+        line.mailbox(mailbox)?;
+    }
+    line.raw(") ");
+    line.raw(EVENTS);
+    line.raw(")");
     Ok(())
 }
 

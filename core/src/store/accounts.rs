@@ -27,6 +27,8 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
             capabilities_before: Vec::new(),
             server: None,
             deaf_to_initial: false,
+            idle_ended_ms: None,
+            idle_limit_ms: None,
             quotas: Vec::new(),
             synced_once: false,
         },

@@ -15,6 +15,9 @@ use crate::store::{
     arrivals, blobs, expunge, identity, keys, mailboxes, orphans, partials, parts, replayed, view,
 };
 
+/// An IDLE is never renewed more often than this, whatever the server does.
+const SHORTEST_IDLE_MS: u64 = 30_000;
+
 /// What a commit did.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Outcome {
@@ -49,6 +52,15 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
                 }
                 if let Some(capabilities) = fact.capabilities_before {
                     record.capabilities_before = capabilities;
+                }
+                if let Some(lasted) = fact.idle_ended_ms {
+                    // Twice after the same time is no accident: the next ones are renewed sooner.
+                    let alike = record.idle_ended_ms.is_some_and(|last| last.abs_diff(lasted) * 10 <= lasted);
+                    if alike {
+                        let limit = (lasted * 4 / 5).max(SHORTEST_IDLE_MS);
+                        record.idle_limit_ms = Some(record.idle_limit_ms.map_or(limit, |old| old.min(limit)));
+                    }
+                    record.idle_ended_ms = Some(lasted);
                 }
                 if let Some(quotas) = fact.quotas {
                     record.quotas = quotas;

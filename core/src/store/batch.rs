@@ -90,6 +90,8 @@ pub(crate) struct AccountFact {
     pub(crate) deaf_to_initial: bool,
     pub(crate) server: Option<String>,
     pub(crate) quotas: Option<Vec<Quota>>,
+    /// The server ended an IDLE that had lasted so long.
+    pub(crate) idle_ended_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default)]

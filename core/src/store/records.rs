@@ -19,6 +19,10 @@ pub(crate) struct AccountRecord {
     pub(crate) server: Option<String>,
     /// It offers SASL-IR and does not hear initial responses.
     pub(crate) deaf_to_initial: bool,
+    /// How long the last IDLE had lasted that the server ended.
+    pub(crate) idle_ended_ms: Option<u64>,
+    /// How long an IDLE lasts at most on this server, where it was learnt.
+    pub(crate) idle_limit_ms: Option<u64>,
     /// As last heard.
     pub(crate) quotas: Vec<Quota>,
     /// Whether a sync has once brought everything that it was asked for.

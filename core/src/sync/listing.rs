@@ -178,7 +178,7 @@ impl Driver {
         Ok(())
     }
 
-    fn status_items(&self) -> Vec<StatusItem> {
+    pub(super) fn status_items(&self) -> Vec<StatusItem> {
         // Not MAILBOXID: Cyrus 3.6 sends random octets for it here; SELECT tells it.
         let mut items =
             vec![StatusItem::Messages, StatusItem::UidNext, StatusItem::UidValidity, StatusItem::Unseen];

@@ -51,7 +51,7 @@ use crate::sync::pass::Pass;
 pub(crate) use crate::sync::purpose::Purpose;
 use crate::sync::replay::Replay;
 use crate::sync::selected::Selected;
-use crate::sync::watch::Idle;
+use crate::sync::watch::{Idle, Others, idle_limit};
 use crate::time::Now;
 
 /// A wish that waits for its turn.
@@ -70,7 +70,7 @@ pub(crate) enum Wish {
     },
     Watch {
         request: RequestId,
-        mailbox: MailboxId,
+        mailboxes: Vec<MailboxId>,
     },
     /// Something was done offline, or could not be replayed before.
     Replay,
@@ -126,6 +126,7 @@ pub(crate) struct Driver {
     pub(crate) batch: Batch,
     /// What goes on when the batch is durable.
     pub(crate) next: Option<Next>,
+    options: ConnectionOptions,
     now: Now,
     /// Commands may be sent.
     ready: bool,
@@ -141,9 +142,12 @@ pub(crate) struct Driver {
     replay: Option<Replay>,
     /// Quotas told since the list was asked for.
     quotas: Vec<Quota>,
+    /// IDLE is renewed after so long.
+    idle_limit_ms: u64,
     /// The server says that it has MOVE, and refuses it.
     move_fails: bool,
     idle: Idle,
+    others: Others,
     staging: Vec<Staging>,
     opening: HashMap<u32, Opening>,
     /// Mailboxes that another connection had when they were to be synced.
@@ -206,6 +210,7 @@ impl Driver {
             leases,
             batch: Batch::new(account),
             next: None,
+            options: *options,
             now: Now::default(),
             ready: false,
             capabilities: known,
@@ -221,6 +226,8 @@ impl Driver {
             quotas: Vec::new(),
             move_fails: false,
             idle: Idle::Off,
+            others: Others::default(),
+            idle_limit_ms: idle_limit(options, record),
             staging: Vec::new(),
             opening: HashMap::new(),
             skipped: Vec::new(),
@@ -329,12 +336,7 @@ impl Driver {
                 Some(Wish::Open { request, message, part, retried }) => {
                     self.open_message(request, message, part, retried)?;
                 }
-                Some(Wish::Watch { request, mailbox }) => {
-                    if let Some(before) = self.idle.request() {
-                        self.events.push_back(Event::Done { request: before, result: Err(Error::Cancelled) });
-                    }
-                    self.idle = Idle::Wanted { request, mailbox, tried: false };
-                }
+                Some(Wish::Watch { request, mailboxes }) => self.start_watching(request, mailboxes),
                 Some(Wish::Logout { request }) => {
                     self.logout = Some(request);
                     self.logout_waits = Some(request);
@@ -563,6 +565,7 @@ impl Driver {
             Purpose::Select => self.select_answered(ok, status)?,
             Purpose::Opened { request, uid } => self.opened_answered(request, uid, ok, status)?,
             Purpose::Replay(step) => self.replay_answered(*step, ok, status)?,
+            Purpose::Notify => self.notify_answered(ok),
             Purpose::Idle => self.idle_answered(ok)?,
             Purpose::Logout => {
                 return Err(Error::Disconnected("signed out".into()));
@@ -597,6 +600,7 @@ impl Driver {
             };
             self.events.push_back(Event::Done { request, result });
         }
+        self.learn_idle_limit(error);
         requests.extend(std::mem::replace(&mut self.idle, Idle::Off).request());
         requests.sort();
         requests.dedup();

@@ -54,6 +54,7 @@ pub(crate) enum Purpose {
     },
     /// A command of the replay.
     Replay(Box<Step>),
+    Notify,
     Idle,
     Logout,
 }

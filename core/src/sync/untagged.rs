@@ -31,6 +31,7 @@ impl Driver {
             Data::Status(status) => {
                 self.listing.status(status);
                 self.replay_status(status)?;
+                self.watched_status(status)?;
             }
             Data::Exists(n) => self.exists(*n),
             Data::Expunge(seq) if self.selected.mailbox.is_some() => {

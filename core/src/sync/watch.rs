@@ -4,14 +4,31 @@ use crate::error::{Error, Result};
 use crate::event::{Event, SyncSummary};
 use crate::ids::{MailboxId, RequestId};
 use crate::imap::command::Command;
-use crate::options::SyncScope;
+use crate::imap::response::MailboxStatus;
+use crate::options::{ConnectionOptions, SyncScope};
+use crate::store::batch::{AccountFact, Op};
 use crate::store::query;
+use crate::store::records::AccountRecord;
 use crate::sync::{Driver, Purpose, Wish};
 
-/// Servers may end a connection that idles for 30 minutes (RFC 2177 §3).
-const REISSUE_MS: u64 = 28 * 60_000;
-/// How often a mailbox is looked at where the server has no IDLE.
-const POLL_MS: u64 = 60_000;
+/// Longest line of NOTIFY that is sent, in octets of mailbox names.
+const LONGEST_NOTIFY: usize = 6_000;
+
+/// Mailboxes that are watched beside the one that is open.
+#[derive(Debug, Default)]
+pub(crate) struct Others {
+    mailboxes: Vec<MailboxId>,
+    /// When they were looked at last, on the monotonic clock.
+    looked_ms: u64,
+    /// The server tells of them by itself.
+    notified: bool,
+    notify_sent: bool,
+}
+
+/// How long an IDLE may last on an account's server.
+pub(crate) fn idle_limit(options: &ConnectionOptions, record: &AccountRecord) -> u64 {
+    options.idle_reissue_ms.min(record.idle_limit_ms.unwrap_or(u64::MAX))
+}
 
 /// The state of watching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +87,107 @@ impl Driver {
     /// When watching is to be renewed, on the monotonic clock.
     pub(crate) fn idle_deadline(&self) -> Option<u64> {
         match self.idle {
-            Idle::Running { since_ms, .. } => Some(since_ms + REISSUE_MS),
-            Idle::Polling { since_ms, .. } => Some(since_ms + POLL_MS),
+            Idle::Running { since_ms, .. } => {
+                let renew = since_ms + self.idle_limit_ms;
+                Some(self.others_due().map_or(renew, |due| due.min(renew)))
+            }
+            Idle::Polling { since_ms, .. } => Some(since_ms + self.options.poll_ms),
             _ => None,
+        }
+    }
+
+    /// When the mailboxes that nothing tells of are to be looked at.
+    fn others_due(&self) -> Option<u64> {
+        let asked = !self.others.mailboxes.is_empty() && !self.others.notified;
+        asked.then(|| self.others.looked_ms + self.options.poll_ms)
+    }
+
+    /// A person wants mailboxes watched.
+    pub(super) fn start_watching(&mut self, request: RequestId, mailboxes: Vec<MailboxId>) {
+        if let Some(before) = self.idle.request() {
+            self.events.push_back(Event::Done { request: before, result: Err(Error::Cancelled) });
+        }
+        let mut mailboxes = mailboxes.into_iter();
+        let Some(mailbox) = mailboxes.next() else {
+            self.idle = Idle::Off;
+            self.events.push_back(Event::Done { request, result: Ok(SyncSummary::default()) });
+            return;
+        };
+        self.idle = Idle::Wanted { request, mailbox, tried: false };
+        let looked_ms = self.now.mono_ms;
+        let mailboxes = mailboxes.filter(|other| *other != mailbox).collect();
+        self.others = Others { mailboxes, looked_ms, notified: false, notify_sent: false };
+    }
+
+    /// Asks the server to tell of the other mailboxes by itself, or for their numbers where it is time.
+    fn attend_to_others(&mut self) -> Result<()> {
+        if self.others.mailboxes.is_empty() {
+            return Ok(());
+        }
+        if self.capabilities.has("NOTIFY") && !self.others.notify_sent {
+            self.others.notify_sent = true;
+            let names = self.names_of_others()?;
+            if names.iter().map(Vec::len).sum::<usize>() <= LONGEST_NOTIFY {
+                return self.out.send(&Command::Notify(names), Purpose::Notify);
+            }
+        }
+        if self.others_due().is_some_and(|due| self.now.mono_ms >= due) {
+            self.others.looked_ms = self.now.mono_ms;
+            let items = self.status_items();
+            for mailbox in self.names_of_others()? {
+                self.out.send(&Command::Status { mailbox, items: items.clone() }, Purpose::Aside)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn names_of_others(&self) -> Result<Vec<Vec<u8>>> {
+        let tables = self.store.read()?.tables;
+        let records = self.others.mailboxes.iter().map(|id| query::mailbox(&tables, *id));
+        Ok(records.filter_map(|r| r.ok().filter(|m| !m.gone && m.selectable)).map(|m| m.wire_name).collect())
+    }
+
+    pub(super) fn notify_answered(&mut self, ok: bool) {
+        self.others.notified = ok;
+    }
+
+    /// The numbers of a mailbox that is watched: where they are not those of its last settling, it is looked at.
+    pub(super) fn watched_status(&mut self, status: &MailboxStatus<'_>) -> Result<()> {
+        let listed = self.pass.as_ref().is_some_and(|p| !p.scope.is_quiet());
+        if self.others.mailboxes.is_empty() || listed || self.replay.is_some() {
+            return Ok(());
+        }
+        let name = status.mailbox.bytes();
+        let tables = self.store.read()?.tables;
+        for id in &self.others.mailboxes {
+            let Ok(record) = query::mailbox(&tables, *id) else { continue };
+            if *record.wire_name != *name {
+                continue;
+            }
+            let same = |told: Option<u32>, known: u32| told.is_none_or(|n| n == known);
+            let unchanged = record.settled.is_some_and(|s| {
+                same(status.messages, s.messages)
+                    && same(status.uid_next, s.uid_next)
+                    && same(status.uid_validity, s.uid_validity)
+                    && same(status.unseen, s.unseen)
+                    && status.highest_modseq.is_some_and(|m| m == s.highest_modseq)
+            });
+            let waits = |w: &Wish| matches!(w, Wish::Sync { scope, .. } if scope.mailboxes() == Some(&[*id]));
+            if !unchanged && !self.wishes.iter().any(waits) {
+                let scope = SyncScope::quiet(*id);
+                self.wishes.push_back(Wish::Sync { request: RequestId(0), scope });
+            }
+        }
+        Ok(())
+    }
+
+    /// A server that ends an IDLE which is still good may do so every time.
+    pub(super) fn learn_idle_limit(&mut self, error: &Error) {
+        let Idle::Running { since_ms, begun: true, end: None, .. } = self.idle else { return };
+        if matches!(error, Error::Disconnected(_)) {
+            let lasted = self.now.mono_ms.saturating_sub(since_ms);
+            let fact = AccountFact { idle_ended_ms: Some(lasted), ..AccountFact::default() };
+            self.batch.push(Op::Account(fact));
         }
     }
 
@@ -85,6 +200,8 @@ impl Driver {
             }
             Idle::Polling { request, mailbox, .. } => {
                 self.idle = Idle::Wanted { request, mailbox, tried: true };
+                // Without IDLE every look is at all of them.
+                self.others.looked_ms = 0;
                 self.look_again(request, mailbox);
                 self.advance()
             }
@@ -115,6 +232,11 @@ impl Driver {
             self.idle = Idle::Wanted { request, mailbox, tried: true };
             self.look_again(request, mailbox);
             return self.advance();
+        }
+        self.attend_to_others()?;
+        if self.out.waiting().any(|p| matches!(p, Purpose::Aside | Purpose::Notify)) {
+            // Their answers may say that there is something to do.
+            return Ok(());
         }
         if self.capabilities.has("IDLE") {
             self.idle = Idle::Running { request, mailbox, since_ms, news: false, begun: false, end: None };

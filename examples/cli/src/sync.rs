@@ -171,7 +171,7 @@ impl<'a> SyncTask<'a> {
         let name = self.arguments.mailboxes.first().map_or("INBOX", String::as_str);
         let mailbox = places::mailbox_of(self.engine, self.account, name)?
             .ok_or_else(|| Failure::not_found(format!("no mailbox {name}")))?;
-        connection.watch(mailbox.id);
+        connection.watch([mailbox.id]);
         self.report.watching(&mailbox.name)?;
         Ok(Flow::Go)
     }

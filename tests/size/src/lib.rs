@@ -23,7 +23,7 @@ fn drive(seed: u64, input: &[u8]) -> mailkeep::Result<i64> {
     while connection.poll_transmit().is_some() || connection.poll_event().is_some() {}
     let mut parts = 0;
     for mailbox in engine.mailboxes(account)? {
-        connection.watch(mailbox.id);
+        connection.watch([mailbox.id]);
         for row in engine.messages(mailbox.id, None, 50)?.rows {
             let message = engine.message(row.id)?;
             let request = connection.fetch(row.id);

@@ -9,8 +9,8 @@ use super::{CommandError, What};
 use crate::flags::FlagSet;
 use crate::imap::command::NumberSet;
 use crate::imap::parse::cursor::is;
-use crate::imap::parse::quoted::quoted_end;
 use crate::imap::parse::number;
+use crate::imap::parse::quoted::quoted_end;
 use crate::set::UidSet;
 use crate::wire::{Frame, StreamedLiteral, literal_head};
 
