@@ -113,6 +113,7 @@
 mod actions;
 mod commit;
 mod connection;
+mod convert;
 mod engine;
 mod error;
 mod event;
@@ -135,6 +136,7 @@ pub mod wire;
 
 pub use crate::commit::{Commit, CommitDone};
 pub use crate::connection::Connection;
+pub use crate::convert::{Conversion, Leftover, LeftoverAction};
 pub use crate::engine::{Engine, EngineOptions, Stats};
 pub use crate::error::{Error, Fault, Result};
 pub use crate::event::{Event, SyncSummary};

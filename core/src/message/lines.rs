@@ -23,9 +23,29 @@ pub(crate) fn canonical_lines(raw: &[u8]) -> Cow<'_, [u8]> {
     out.into()
 }
 
+/// The header of a message with whole line ends, without the empty line behind it.
+pub(crate) fn header_of(raw: &[u8]) -> Cow<'_, [u8]> {
+    let mut end = 0;
+    for line in raw.split_inclusive(|b| *b == b'\n') {
+        if line.strip_suffix(b"\n").is_some_and(|l| l.is_empty() || l == b"\r") {
+            break;
+        }
+        end += line.len();
+    }
+    canonical_lines(&raw[..end])
+}
+
 #[cfg(test)]
 mod tests {
-    use super::canonical_lines;
+    use super::{canonical_lines, header_of};
+
+    #[test]
+    fn a_header_ends_at_the_empty_line() {
+        for raw in ["A: b\r\nC: d\r\n\r\nbody\r\n\r\nmore", "A: b\nC: d\n\nbody", "A: b\r\nC: d\r\n"] {
+            assert_eq!(header_of(raw.as_bytes()), b"A: b\r\nC: d\r\n".as_slice(), "{raw:?}");
+        }
+        assert_eq!(header_of(b"\r\nbody"), b"".as_slice());
+    }
 
     #[test]
     fn lone_line_ends_become_whole_ones() {

@@ -58,7 +58,7 @@ use serde::{Deserialize, Serialize};
 pub use decode::Decoder;
 pub use describe::{Description, describe};
 pub use hash::{ContentHash, ContentHasher};
-pub(crate) use lines::canonical_lines;
+pub(crate) use lines::{canonical_lines, header_of};
 pub use part::{Disposition, Part, attachment_count};
 pub use transfer::TransferEncoding;
 pub use tree::{Located, SectionIndex};

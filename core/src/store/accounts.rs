@@ -27,6 +27,7 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
             capabilities_before: Vec::new(),
             server: None,
             deaf_to_initial: false,
+            converting: false,
             idle_ended_ms: None,
             idle_limit_ms: None,
             quotas: Vec::new(),
@@ -72,7 +73,7 @@ pub(crate) fn remove(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
     Ok(())
 }
 
-fn check(w: &Writer<'_>, settings: &AccountSettings, own: Option<AccountId>) -> Result<()> {
+pub(crate) fn check(w: &Writer<'_>, settings: &AccountSettings, own: Option<AccountId>) -> Result<()> {
     let invalid = |what, why: &str| Err(Error::Invalid { what, why: why.to_owned() });
     if settings.name.is_empty() {
         return invalid("account name", "it is empty");
@@ -91,13 +92,13 @@ fn check(w: &Writer<'_>, settings: &AccountSettings, own: Option<AccountId>) -> 
     Ok(())
 }
 
-fn get(w: &Writer<'_>, id: AccountId) -> Result<AccountRecord> {
+pub(crate) fn get(w: &Writer<'_>, id: AccountId) -> Result<AccountRecord> {
     let bytes =
         crate::store::tables::get(&w.tables.accounts, &keys::account(id))?.ok_or(Error::Gone("account"))?;
     record::decode(&bytes)
 }
 
-fn put(w: &mut Writer<'_>, id: AccountId, account: &AccountRecord) -> Result<()> {
+pub(crate) fn put(w: &mut Writer<'_>, id: AccountId, account: &AccountRecord) -> Result<()> {
     w.tables.accounts.insert(keys::account(id).as_slice(), record::encode(account).as_slice())?;
     w.change(Change::Account(id));
     Ok(())

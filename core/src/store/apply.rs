@@ -12,7 +12,7 @@ use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MailboxRec
 use crate::store::tables::get;
 use crate::store::writer::Writer;
 use crate::store::{
-    arrivals, blobs, expunge, identity, keys, mailboxes, orphans, partials, parts, replayed, view,
+    arrivals, blobs, convert, expunge, identity, keys, mailboxes, orphans, partials, parts, replayed, view,
 };
 
 /// An IDLE is never renewed more often than this, whatever the server does.
@@ -98,6 +98,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
                     .insert(keys::uid(mailbox, uid).as_slice(), record::encode(&partial).as_slice())?;
             }
             Op::Part { mailbox, uid, number, body } => parts::enter(w, mailbox, uid, &number, &body)?,
+            Op::Compared { mailbox, uid, header } => convert::compared(w, mailbox, uid, &header)?,
             Op::Collect { mailbox } => partials::collect(w, mailbox)?,
             Op::Replay(fact) => replayed::apply(w, account, fact)?,
             Op::Purge { before_ms } => orphans::purge(w, account, before_ms)?,
@@ -182,6 +183,12 @@ fn flags_told(
 fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
     let MailboxRecord { account, numbering, .. } = *w.mailbox(fact.mailbox)?;
     let flags = fact.flags.take().unwrap_or_default();
+    if let Some(id) = fact.brought
+        && let Some(content) = convert::settle(w, id, &fact, &flags)?
+    {
+        outcome.added += 1;
+        return enter_rest(w, id, content, true, fact, outcome);
+    }
     if let Some(id) = arrivals::awaited(w, account, &fact)? {
         let content = arrivals::arrive(w, id, &fact, &flags)?;
         return enter_rest(w, id, content, true, fact, outcome);

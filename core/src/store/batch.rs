@@ -45,6 +45,8 @@ pub(crate) enum Op {
     Partial { mailbox: MailboxId, uid: u32, partial: PartialBody },
     /// One part of a message that is not here whole.
     Part { mailbox: MailboxId, uid: u32, number: String, body: Box<StagedBody> },
+    /// The header of a message that was known again by Message-ID, size and date alone.
+    Compared { mailbox: MailboxId, uid: u32, header: Vec<u8> },
     /// Bodies that came in part and that nobody will finish may go.
     Collect { mailbox: MailboxId },
     /// What became of something that was done offline.
@@ -150,6 +152,8 @@ pub(crate) struct MessageFact {
     pub(crate) uid: u32,
     /// Whether it may be entered where it is not here yet; else an unknown UID is left alone.
     pub(crate) enter: bool,
+    /// It is this message, which was brought along from another server.
+    pub(crate) brought: Option<MessageId>,
     /// Whether it counts as new mail where it is entered unseen.
     pub(crate) fresh: bool,
     pub(crate) flags: Option<FlagSet>,
@@ -172,6 +176,7 @@ impl MessageFact {
             mailbox,
             uid,
             enter: false,
+            brought: None,
             fresh: false,
             flags: None,
             modseq: None,
@@ -332,7 +337,7 @@ impl Batch {
     pub(crate) fn push(&mut self, op: Op) {
         self.weight += match &op {
             Op::Message(fact) => fact.weight(),
-            Op::Piece { data, .. } => data.len(),
+            Op::Piece { data, .. } | Op::Compared { header: data, .. } => data.len(),
             Op::Part { body, .. } => 400 + body.held(),
             Op::Listed { mailboxes, .. } => mailboxes.iter().map(|m| 200 + m.name.len() * 2).sum(),
             Op::Account(fact) => 200 + fact.capabilities.iter().flatten().map(String::len).sum::<usize>(),

@@ -3,6 +3,7 @@
 use redb::ReadableTable;
 
 use crate::error::Result;
+use crate::flags::FlagSet;
 use crate::ids::MailboxId;
 use crate::set::UidSet;
 use crate::store::intents::Goal;
@@ -49,7 +50,8 @@ pub(crate) fn hide_all(w: &mut Writer<'_>, mailbox: MailboxId, suspicious: bool)
 enum Fate {
     /// It stands elsewhere, or is under way.
     Elsewhere,
-    Gone,
+    /// With these flags, as a person saw them.
+    Gone(FlagSet),
 }
 
 fn hide(w: &mut Writer<'_>, mailbox: MailboxId, row: Placement, suspicious: bool) -> Result<()> {
@@ -115,12 +117,13 @@ fn hide(w: &mut Writer<'_>, mailbox: MailboxId, row: Placement, suspicious: bool
             }
             _ => {}
         }
+        let seen = intents.over(&flags);
         record.gone_ms = Some(w.now_ms);
         record.uid = 0;
-        Ok(Fate::Gone)
+        Ok(Fate::Gone(seen))
     })?;
-    if let Some(Fate::Gone) = fate {
-        let orphan = record::encode(&OrphanRecord { gone_ms: w.now_ms, suspicious });
+    if let Some(Fate::Gone(flags)) = fate {
+        let orphan = record::encode(&OrphanRecord { gone_ms: w.now_ms, flags, suspicious });
         w.tables.orphans.insert(keys::pair(u64::from(mailbox.0), id.0).as_slice(), orphan.as_slice())?;
     }
     Ok(())

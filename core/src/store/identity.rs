@@ -33,6 +33,9 @@ fn short(value: &[u8]) -> [u8; 8] {
 /// A flood of equal Message-IDs must not make every lookup long: past this many none counts as unique.
 const MOST_CANDIDATES: usize = 16;
 
+/// One server gives one message a final CRLF over one protocol and none over the other.
+const SIZE_TOLERANCE: u64 = 2;
+
 /// Contents that may have an identity; each is to be checked.
 fn candidates(w: &Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8]) -> Result<Vec<ContentId>> {
     let from = keys::identity(account, kind as u8, hash, ContentId(0));
@@ -118,7 +121,7 @@ pub(crate) fn provisional(
             && s.date_ms == summary.date_ms
             && s.subject == summary.subject
             && s.from == summary.from
-            && size_of(w, found, &content)? == Some(size);
+            && size_of(w, found, &content)?.is_some_and(|s| s.abs_diff(size) <= SIZE_TOLERANCE);
         if same && only.replace(found).is_some() {
             return Ok(None);
         }

@@ -9,6 +9,7 @@ pub(crate) mod apply;
 mod arrivals;
 pub(crate) mod batch;
 mod blobs;
+pub(crate) mod convert;
 mod expunge;
 mod gate;
 mod identity;

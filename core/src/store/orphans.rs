@@ -8,7 +8,7 @@ use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
 use crate::store::intents::IntentRecord;
 use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord, View};
 use crate::store::writer::Writer;
-use crate::store::{arrivals, blobs, identity, keys, parts, record};
+use crate::store::{accounts, arrivals, blobs, identity, keys, parts, record};
 
 /// How long a message that appeared elsewhere first may still turn out to be one that moved.
 const GRACE_MS: i64 = 24 * 3_600_000;
@@ -61,6 +61,10 @@ pub(crate) fn moved_elsewhere(
 /// Forgets what went before a time. It runs at the end of a pass that went on without it, so that what
 /// went by a server's mistake has had the chance to come back.
 pub(crate) fn purge(w: &mut Writer<'_>, account: AccountId, before_ms: i64) -> Result<()> {
+    if before_ms < i64::MAX && accounts::get(w, account)?.converting {
+        // Nothing that was brought along goes before a person has said so.
+        return Ok(());
+    }
     let mut due = Vec::new();
     for entry in w.tables.orphans.iter()? {
         let (key, value) = entry?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::flags::FlagSet;
 use crate::ids::{AccountId, ContentId, MailboxId};
 use crate::message::{Details, Summary};
 use crate::model::{AccountSettings, BodyPolicy, MailboxKind, Quota, Role};
@@ -25,6 +26,8 @@ pub(crate) struct AccountRecord {
     pub(crate) idle_limit_ms: Option<u64>,
     /// As last heard.
     pub(crate) quotas: Vec<Quota>,
+    /// It has come from another server, and what is here is being matched with what this one has.
+    pub(crate) converting: bool,
     /// Whether a sync has once brought everything that it was asked for.
     pub(crate) synced_once: bool,
 }
@@ -222,9 +225,11 @@ pub(crate) struct ChangesRecord {
     pub(crate) changes: Vec<crate::model::Change>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OrphanRecord {
     pub(crate) gone_ms: i64,
+    /// As a person saw them last.
+    pub(crate) flags: FlagSet,
     /// It went together with most of its mailbox: kept until a later sync agrees.
     pub(crate) suspicious: bool,
 }

@@ -1,6 +1,7 @@
 //! What becomes of operations: sent, confirmed, refused, lost.
 
 use crate::error::Result;
+use crate::flags::FlagSet;
 use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
 use crate::store::arrivals;
 use crate::store::batch::ReplayFact;
@@ -243,7 +244,8 @@ pub(crate) fn gone(w: &mut Writer<'_>, id: MessageId) -> Result<()> {
         Ok(record.mailbox)
     })?;
     if let Some(mailbox) = mailbox {
-        let orphan = record::encode(&OrphanRecord { gone_ms: now, suspicious: false });
+        let orphan =
+            record::encode(&OrphanRecord { gone_ms: now, flags: FlagSet::default(), suspicious: false });
         w.tables.orphans.insert(keys::pair(u64::from(mailbox.0), id.0).as_slice(), orphan.as_slice())?;
     }
     Ok(())

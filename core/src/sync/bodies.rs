@@ -37,6 +37,8 @@ pub(crate) struct Opening {
     pub(crate) part: Option<String>,
     /// What came of it before, and its size in all.
     pub(crate) rest: Option<(StagedBody, u64)>,
+    /// It is here, and its header is to be compared with the server's.
+    pub(crate) check: bool,
     /// It has come.
     pub(crate) got: bool,
 }
@@ -177,7 +179,10 @@ impl Driver {
             self.events.push_back(Event::Done { request, result: Err(Error::Gone("message")) });
             return Ok(());
         };
-        if query::has_whole(&reading.tables, message)? {
+        let whole = query::has_whole(&reading.tables, message)?;
+        let record = query::message_record(&reading.tables, message)?;
+        let check = whole && record.is_some_and(|m| m.provisional);
+        if whole && !check {
             drop(reading);
             self.opened(request, message);
             return Ok(());
@@ -202,8 +207,8 @@ impl Driver {
             let length = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
             (length(body.len()), length(total - body.len()))
         });
-        self.opening.insert(uid, Opening { request, message, part, rest, got: false });
-        let section = numbers.map_or(Section::Full, Section::Part);
+        self.opening.insert(uid, Opening { request, message, part, rest, check, got: false });
+        let section = if check { Section::Header } else { numbers.map_or(Section::Full, Section::Part) };
         let items = vec![FetchItem::Uid, FetchItem::Peek { section, partial }];
         let set = NumberSet::Set(UidSet::from_range(uid, uid));
         let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
@@ -217,8 +222,10 @@ impl Driver {
         ok: bool,
         status: &Status<'_>,
     ) -> Result<()> {
-        let Some(Opening { message, got, .. }) = self.opening.remove(&uid) else { return Ok(()) };
-        if ok && got {
+        let Some(Opening { message, got, check, .. }) = self.opening.remove(&uid) else { return Ok(()) };
+        if ok && got && check {
+            self.flush(Next::OpenAgain { request, message });
+        } else if ok && got {
             self.flush(Next::Opened { request, message });
         } else if ok {
             // An answer without the message: another client has expunged it (RFC 5530, RFC 2180).

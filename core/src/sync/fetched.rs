@@ -9,6 +9,7 @@ use crate::imap::response::Fetch;
 use crate::imap::text::FlagList;
 use crate::message::{self, TransferEncoding};
 use crate::store::batch::{MessageFact, Op, PartialBody, StagedBody};
+use crate::sync::convert::Glimpse;
 use crate::sync::replay::Met;
 use crate::sync::{Driver, structure};
 use crate::wire::StreamedLiteral;
@@ -300,10 +301,27 @@ impl Driver {
                 Met { size: told.size, internal_date: told.internal_date, email_id: told.email_id.clone() };
             self.met(uid, met);
         }
+        if let (true, Some(_), Some(size)) = (self.is_glimpse(uid), &told.header, told.size) {
+            let glimpse = Glimpse {
+                flags: told.flags.map(|list| self.read_flags(&list)).unwrap_or_default(),
+                modseq: told.modseq,
+                internal_date: told.internal_date,
+                size,
+                header: told.header.take().unwrap_or_default(),
+            };
+            self.glimpse(uid, glimpse);
+            return Ok(());
+        }
         let s = &mut self.selected;
         let known = s.known.contains(uid);
         if let Some(scanned) = &mut s.scanned {
             scanned.insert(uid);
+        }
+        if let Some(opening) = self.opening.get_mut(&uid).filter(|o| o.check && !o.got)
+            && let Some(header) = told.header.take()
+        {
+            opening.got = true;
+            self.batch.push(Op::Compared { mailbox, uid, header });
         }
         if let Some((number, body)) = told.part.take()
             && let Some(opening) = self.opening.get_mut(&uid).filter(|o| !o.got)
@@ -314,10 +332,7 @@ impl Driver {
         let mut fact = MessageFact::new(mailbox, uid);
         let mut useful = false;
         if let Some(list) = told.flags {
-            let mut flags = FlagSet::default();
-            for word in list.iter().filter(|w| w.len() <= LONGEST_KEYWORD).take(self.limits.keywords) {
-                flags.insert_wire(word);
-            }
+            let flags = self.read_flags(&list);
             let news = self.mailbox_pass.as_ref().is_none_or(|p| !p.has_same_flags(uid, &flags));
             if !known || news || told.modseq.is_some() {
                 useful |= known && news;
@@ -368,6 +383,14 @@ impl Driver {
             if self.selected.open { self.batch.push(op) } else { self.selected.pending.push(op) }
         }
         Ok(())
+    }
+
+    fn read_flags(&self, list: &FlagList<'_>) -> FlagSet {
+        let mut flags = FlagSet::default();
+        for word in list.iter().filter(|w| w.len() <= LONGEST_KEYWORD).take(self.limits.keywords) {
+            flags.insert_wire(word);
+        }
+        flags
     }
 
     /// A body is taken once, for a message that it was asked for.

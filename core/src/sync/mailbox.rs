@@ -400,6 +400,10 @@ impl Driver {
             pass.meta_queue = new;
         }
         pass.total = pass.meta_queue.len() + pass.body_queue.len();
+        let unmet = !pass.direct && !pass.meta_queue.is_empty();
+        if unmet && self.is_converting()? && self.ask_marks()? {
+            return Ok(());
+        }
         if self.ask_meta()? { Ok(()) } else { self.meta_done() }
     }
 
@@ -506,6 +510,13 @@ impl Driver {
                 } else {
                     self.scan()
                 }
+            }
+            Purpose::Marks => {
+                if self.waiting_for(|p| matches!(p, Purpose::Marks)) > 0 {
+                    return Ok(());
+                }
+                self.match_marks()?;
+                if self.ask_meta()? { Ok(()) } else { self.meta_done() }
             }
             Purpose::Meta { uids } => {
                 self.missed(&uids, false);

@@ -11,6 +11,7 @@ use crate::set::UidSet;
 use crate::store::apply::Outcome;
 use crate::store::batch::{PartialBody, StagedBody};
 use crate::store::records::MailboxRecord;
+use crate::sync::convert::Glimpse;
 
 /// One mailbox under way.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(crate) struct MailboxPass {
     pub(crate) entered: UidSet,
     /// Entered, and their bodies were here already.
     pub(crate) here_already: UidSet,
+    /// What was told of messages that may have been brought along, while that is asked.
+    pub(crate) glimpsed: Option<HashMap<u32, Glimpse>>,
+    /// UIDs of which it is asked.
+    pub(crate) unglimpsed: UidSet,
     /// UIDs whose beginning was asked for and has not come.
     pub(crate) asked_meta: UidSet,
     /// UIDs whose body was asked for and has not come.
@@ -74,6 +79,8 @@ impl MailboxPass {
             healed: false,
             entered: UidSet::new(),
             here_already: UidSet::new(),
+            glimpsed: None,
+            unglimpsed: UidSet::new(),
             asked_meta: UidSet::new(),
             asked_bodies: UidSet::new(),
             meta_queue: UidSet::new(),

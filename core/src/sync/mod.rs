@@ -6,6 +6,7 @@
 //! connection sees it.
 
 mod bodies;
+mod convert;
 mod fetched;
 pub(crate) mod imap_session;
 mod listing;
@@ -104,6 +105,8 @@ pub(crate) enum Next {
     Onward,
     /// The pass is done.
     Finish,
+    /// A message was compared with the server's; it is opened as what it turned out to be.
+    OpenAgain { request: RequestId, message: MessageId },
     /// A stage of the replay.
     Replay(replay::Stage),
     /// A message that a person wanted is here.
@@ -423,6 +426,9 @@ impl Driver {
             Next::Settle => self.settle()?,
             Next::Onward => self.next_mailbox()?,
             Next::Finish => self.finish_pass()?,
+            Next::OpenAgain { request, message } => {
+                self.wishes.push_front(Wish::Open { request, message, part: None, retried: false });
+            }
             Next::Replay(stage) => self.replay_on(stage)?,
             Next::Opened { request, message } => self.opened(request, message),
         }
@@ -587,7 +593,7 @@ impl Driver {
         let had_pass = self.pass.is_some();
         requests.extend(self.pass.take().filter(|p| !p.scope.is_quiet()).map(|p| p.request));
         requests.extend(self.opening.drain().map(|(_, opening)| opening.request));
-        if let Some(Next::Opened { request, .. }) = self.next {
+        if let Some(Next::Opened { request, .. } | Next::OpenAgain { request, .. }) = self.next {
             requests.push(request);
         }
         let signed_out = matches!(error, Error::Disconnected(_));

@@ -33,6 +33,8 @@ pub(crate) enum Purpose {
     Meta {
         uids: UidSet,
     },
+    /// By what messages are known again that were brought along.
+    Marks,
     /// The newest by sequence number, on the first look.
     Newest,
     /// Whole messages.

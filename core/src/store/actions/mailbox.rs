@@ -224,7 +224,12 @@ fn free(w: &mut Writer<'_>, account: AccountId, name: &Name, own: Option<Mailbox
     Ok(())
 }
 
-fn operate(w: &mut Writer<'_>, account: AccountId, mailbox: MailboxId, goal: MailboxGoal) -> Result<()> {
+pub(crate) fn operate(
+    w: &mut Writer<'_>,
+    account: AccountId,
+    mailbox: MailboxId,
+    goal: MailboxGoal,
+) -> Result<()> {
     let created_ms = w.now_ms;
     let operation = MailboxOperation { mailbox, goal, created_ms, refused: None };
     w.new_operation(account, Subject::Mailbox(operation)).map(drop)

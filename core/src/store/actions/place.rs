@@ -158,7 +158,7 @@ pub(super) fn enter(
 }
 
 /// Flags that a message has from the start go with it.
-pub(super) fn take_flags_along(w: &Writer<'_>, intents: &mut IntentRecord, flags: crate::flags::FlagSet) {
+pub(crate) fn take_flags_along(w: &Writer<'_>, intents: &mut IntentRecord, flags: crate::flags::FlagSet) {
     let Some(op) = intents.place.as_ref().map(|p| p.op).filter(|_| !flags.is_empty()) else { return };
     intents.flags = Some(FlagsIntent {
         op,
@@ -171,7 +171,7 @@ pub(super) fn take_flags_along(w: &Writer<'_>, intents: &mut IntentRecord, flags
 }
 
 /// Enters where a message is to go.
-pub(super) fn want(
+pub(crate) fn want(
     w: &mut Writer<'_>,
     account: AccountId,
     id: MessageId,

@@ -292,7 +292,7 @@ impl Driver {
         self.send_stores(&flagged)?;
         let mut copies: HashMap<MailboxId, Vec<Sent>> = HashMap::new();
         let mut moves: HashMap<MailboxId, Vec<Sent>> = HashMap::new();
-        let (mut deletes, mut downloads) = (Vec::new(), Vec::new());
+        let (mut deletes, mut downloads, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
         for (target, act) in acts {
             let op = target.act.map_or(OperationId(0), |(op, _)| op);
             let sent = Sent { uid: target.record.uid, message: target.message, op };
@@ -300,7 +300,7 @@ impl Driver {
                 Act::Copy { copy, to } => copies.entry(to).or_default().push(Sent { message: copy, ..sent }),
                 Act::Move { to } => moves.entry(to).or_default().push(sent),
                 // What was known again by Message-ID, size and date alone is compared before it goes.
-                Act::Delete | Act::DeleteOriginal if target.record.provisional => downloads.push(sent),
+                Act::Delete | Act::DeleteOriginal if target.record.provisional => doubtful.push(sent),
                 Act::Delete | Act::DeleteOriginal => deletes.push(sent),
                 Act::Download => downloads.push(sent),
             }
@@ -314,7 +314,8 @@ impl Driver {
         if !deletes.is_empty() {
             self.send_deletes(deletes)?;
         }
-        self.send_downloads(downloads)?;
+        self.send_downloads(downloads, false)?;
+        self.send_downloads(doubtful, true)?;
         if self.replay.as_ref().is_some_and(|r| r.waiting == 0) {
             return self.stage_acted();
         }
@@ -410,8 +411,9 @@ impl Driver {
         Ok(())
     }
 
-    /// Brings messages here whole, for mailboxes of this device, or to be sure that they are what they are taken for.
-    fn send_downloads(&mut self, targets: Vec<Sent>) -> Result<()> {
+    /// Brings messages here whole, for mailboxes of this device; or (`check`) their headers, to be sure that they are what they
+    /// are taken for.
+    fn send_downloads(&mut self, targets: Vec<Sent>, check: bool) -> Result<()> {
         if targets.is_empty() {
             return Ok(());
         }
@@ -421,12 +423,14 @@ impl Driver {
                 message: target.message,
                 part: None,
                 rest: None,
+                check,
                 got: false,
             };
             self.opening.insert(target.uid, opening);
         }
         for set in split_set(&uids_of(&targets), MAX_SET) {
-            let items = vec![FetchItem::Uid, FetchItem::Peek { section: Section::Full, partial: None }];
+            let section = if check { Section::Header } else { Section::Full };
+            let items = vec![FetchItem::Uid, FetchItem::Peek { section, partial: None }];
             let set = NumberSet::Set(set);
             let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
             self.send_step(&fetch, Step::Download)?;
