@@ -626,6 +626,7 @@ impl Driver {
         let policy = self.pass.as_ref().map_or(BodyPolicy::None, |p| p.bodies);
         if !wrong {
             let mailbox = pass.mailbox;
+            self.looked_at.insert(mailbox);
             if self.mailboxes_to_look()?.contains(&mailbox) {
                 self.batch.push(Op::Replay(ReplayFact::Looked(mailbox)));
             }

@@ -145,6 +145,8 @@ pub(crate) struct Driver {
     replay: Option<Replay>,
     /// Quotas told since the list was asked for.
     quotas: Vec<Quota>,
+    /// Mailboxes that were in step a moment ago.
+    looked_at: HashSet<MailboxId>,
     /// IDLE is renewed after so long.
     idle_limit_ms: u64,
     /// The server says that it has MOVE, and refuses it.
@@ -230,6 +232,7 @@ impl Driver {
             move_fails: false,
             idle: Idle::Off,
             others: Others::default(),
+            looked_at: HashSet::new(),
             idle_limit_ms: idle_limit(options, record),
             staging: Vec::new(),
             opening: HashMap::new(),

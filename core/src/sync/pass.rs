@@ -147,19 +147,23 @@ impl Driver {
         let audit = self.settings.audit_interval_ms;
         let bodies = self.pass_mut()?.bodies;
         let to_look = self.mailboxes_to_look()?;
-        let mut looked = Vec::new();
+        let (mut looked, mut in_step) = (Vec::new(), Vec::new());
         let open = self.selected.mailbox.filter(|_| self.selected.open);
         let mut wanted: Vec<(MailboxId, MailboxRecord)> = all
             .into_iter()
             .filter(|(_, m)| m.kind == MailboxKind::Server && m.selectable && !m.wish.unborn)
             .filter(|(id, m)| {
-                let unchanged = !self.is_unchanged(m, now, audit, bodies);
-                if !unchanged && to_look.contains(id) {
+                let changed = !self.is_unchanged(m, now, audit, bodies);
+                if !changed {
+                    in_step.push(*id);
+                }
+                if !changed && to_look.contains(id) {
                     looked.push(*id);
                 }
-                Some(*id) == open || unchanged
+                Some(*id) == open || changed
             })
             .collect();
+        self.looked_at.extend(in_step);
         for mailbox in looked {
             // Nothing has come into it since the last time: what was sent there never arrived.
             self.batch.push(Op::Replay(ReplayFact::Looked(mailbox)));

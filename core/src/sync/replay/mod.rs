@@ -19,6 +19,7 @@ use crate::ids::{MailboxId, MessageId, OperationId, RequestId};
 use crate::imap::client::login::text_of;
 use crate::imap::command::StoreAction;
 use crate::imap::response::{Code, MailboxStatus, PlainCode, Status};
+use crate::model::Role;
 use crate::options::SyncScope;
 use crate::set::UidSet;
 use crate::store::batch::{Op, ReplayFact};
@@ -45,6 +46,8 @@ pub(crate) struct Replay {
     counts: HashMap<MailboxId, u32>,
     /// Messages that are sent in this stage.
     uploads: Vec<plan::Upload>,
+    /// Mailboxes that are to be looked at before something is sent there.
+    to_look_first: Vec<MailboxId>,
     /// Mailboxes into which something was put whose place there the server did not tell.
     to_look: Vec<MailboxId>,
 }
@@ -225,10 +228,12 @@ impl Driver {
 
     /// Goes on with the journal as it is now.
     fn choose_stage(&mut self) -> Result<()> {
-        let work = self.work()?;
+        let mut work = self.work()?;
+        let early = self.too_early(&mut work.appends)?;
         let cancelled = self.pass.as_ref().is_some_and(|p| p.cancelled);
         let Some(replay) = &mut self.replay else { return Ok(()) };
         replay.source = None;
+        replay.to_look_first = early;
         if cancelled {
             return self.replay_done();
         }
@@ -267,9 +272,27 @@ impl Driver {
         self.replay_done()
     }
 
+    /// Takes out what is not to be sent before its mailbox was looked at: servers file a copy of what was submitted by
+    /// themselves, and a second one is wanted by nobody.
+    fn too_early(&self, uploads: &mut Vec<plan::Upload>) -> Result<Vec<MailboxId>> {
+        let tables = self.store.read()?.tables;
+        let mut early = Vec::new();
+        uploads.retain(|upload| {
+            let record = crate::store::query::mailbox(&tables, upload.to).ok();
+            let sent = record.is_some_and(|m| m.chosen_role.unwrap_or(m.role) == Some(Role::Sent));
+            let waits = sent && !self.looked_at.contains(&upload.to);
+            if waits && !early.contains(&upload.to) {
+                early.push(upload.to);
+            }
+            !waits
+        });
+        Ok(early)
+    }
+
     fn replay_done(&mut self) -> Result<()> {
         let Some(replay) = self.replay.take() else { return Ok(()) };
         self.leases.release_journal();
+        self.looked_at.clear();
         match replay.then {
             Some((request, scope)) if self.pass.is_none() => return self.start_pass(request, scope),
             Some(_) => return self.pass_goes_on(replay.opened, replay.to_look),
@@ -282,6 +305,13 @@ impl Driver {
                 for mailbox in places {
                     let scope = SyncScope::quiet(mailbox);
                     self.wishes.push_back(Wish::Sync { request: RequestId(0), scope });
+                }
+                for mailbox in &replay.to_look_first {
+                    let scope = SyncScope::quiet(*mailbox);
+                    self.wishes.push_back(Wish::Sync { request: RequestId(0), scope });
+                }
+                if !replay.to_look_first.is_empty() {
+                    self.wishes.push_back(Wish::Replay);
                 }
             }
         }
