@@ -13,6 +13,7 @@
 //! | [`program`] | runs `mailkeep` |
 //! | [`host`] | runs the engine in the test's own process |
 //! | [`scenario`] | the acceptance scenario that every server and profile goes through |
+//! | [`story`] | three databases and another mail program on the same mail |
 //! | [`imap`] | a client of a few lines, to fill servers and to prod them |
 
 pub mod compare;
@@ -25,3 +26,4 @@ pub mod program;
 pub mod proxy;
 pub mod scenario;
 pub mod server;
+pub mod story;

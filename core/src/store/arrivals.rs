@@ -113,7 +113,7 @@ pub(crate) fn arrive(
         if (record.mailbox, record.uid) == (fact.mailbox, fact.uid) {
             record.internal_date = fact.internal_date.unwrap_or(record.internal_date);
             record.claimed_size = fact.size.unwrap_or(record.claimed_size);
-            granted(w, intents, flags)?;
+            granted(w, account, id, intents, flags)?;
         }
         Ok(())
     })?;
@@ -131,7 +131,11 @@ pub(crate) fn back(
     let account = w.mailbox(place.mailbox)?.account;
     view::alter(w, id, |w, record, intents| {
         view::put_row(w, place.mailbox, place.uid, flags, id, modseq)?;
-        let shown = record.view;
+        let mut shown = record.view;
+        if intents.place.is_none() && !flags.flags.contains(Flags::DELETED) {
+            // What was hidden of it is gone; this one is another's.
+            shown = View::Here;
+        }
         *record = MessageRecord { view: shown, ..place };
         if let Some(intent) = &mut intents.place {
             // What was sent under the old numbers is no longer under way.
@@ -143,7 +147,7 @@ pub(crate) fn back(
             }
         }
         met(w, account, id, record, intents)?;
-        granted(w, intents, flags)
+        granted(w, account, id, intents, flags)
     })?;
     Ok(())
 }
@@ -192,18 +196,33 @@ pub(crate) fn told(
         if (record.mailbox, record.uid) == (mailbox, uid) {
             // Which size it has there the server has not said.
             record.claimed_size = 0;
-            granted(w, intents, &there)?;
+            granted(w, account, id, intents, &there)?;
         }
         Ok(())
     })?;
     Ok(())
 }
 
-fn granted(w: &mut Writer<'_>, intents: &mut IntentRecord, flags: &FlagSet) -> Result<()> {
-    match intents.granted(flags) {
-        Some(op) => w.operation_done(op),
-        None => Ok(()),
+/// The server says which flags a message has that stands in its place now. Flags that were to go along with it and did
+/// not are wanted by an operation of their own from now on.
+fn granted(
+    w: &mut Writer<'_>,
+    account: AccountId,
+    id: MessageId,
+    intents: &mut IntentRecord,
+    flags: &FlagSet,
+) -> Result<()> {
+    if let Some(op) = intents.granted(flags) {
+        return w.operation_done(op);
     }
+    let Some(op) = intents.flags.as_ref().map(|f| f.op) else { return Ok(()) };
+    if w.operation(op)?.is_none() {
+        let own = w.new_operation(account, Subject::Flags(id))?;
+        if let Some(flags) = &mut intents.flags {
+            flags.op = own;
+        }
+    }
+    Ok(())
 }
 
 /// A message of ours stands under `place` too, or now.

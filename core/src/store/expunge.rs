@@ -118,6 +118,10 @@ fn hide(w: &mut Writer<'_>, mailbox: MailboxId, row: Placement, suspicious: bool
             _ => {}
         }
         let seen = intents.over(&flags);
+        if !suspicious && intents.place.is_none() {
+            // What was wanted of it is done: a copy that turns up later is another's.
+            record.view = View::Here;
+        }
         record.gone_ms = Some(w.now_ms);
         record.uid = 0;
         Ok(Fate::Gone(seen))

@@ -18,13 +18,15 @@ pub(crate) fn listed(
     facts: Vec<MailboxFact>,
     complete: bool,
 ) -> Result<()> {
-    let (gone, here): (Vec<_>, Vec<_>) = w
+    let (gone, mut here): (Vec<_>, Vec<_>) = w
         .mailboxes_of(account)?
         .into_iter()
         .filter(|(_, m)| m.kind == MailboxKind::Server)
         .partition(|(_, m)| m.gone);
     let gone: HashMap<Vec<u8>, MailboxId> =
         gone.into_iter().map(|(id, m)| (name_key(&m.wire_name), id)).collect();
+    // Where one that is to be made has the name of one that is there, the name means the latter.
+    here.sort_by_key(|(id, m)| (!m.wish.unborn, *id));
     let mut missing: HashMap<Vec<u8>, (MailboxId, MailboxRecord)> =
         here.into_iter().map(|(id, m)| (name_key(&m.wire_name), (id, m))).collect();
     let mut numberings: HashMap<u32, usize> = HashMap::new();

@@ -1,11 +1,13 @@
 //! Messages that went from the server: hidden, and kept for a while so that a message that only
 //! moved keeps its id and is not downloaded again.
 
+use std::collections::BTreeSet;
+
 use redb::ReadableTable;
 
 use crate::error::Result;
 use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
-use crate::store::intents::IntentRecord;
+use crate::store::intents::{Goal, IntentRecord, Subject};
 use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord, View};
 use crate::store::writer::Writer;
 use crate::store::{accounts, arrivals, blobs, identity, keys, parts, record};
@@ -100,6 +102,27 @@ pub(crate) fn purge(w: &mut Writer<'_>, account: AccountId, before_ms: i64) -> R
     drop_empty_mailboxes(w, account)
 }
 
+/// Mailboxes that the journal names: where messages are to go, and those that something is to be done to.
+fn wanted_mailboxes(w: &mut Writer<'_>, account: AccountId) -> Result<BTreeSet<MailboxId>> {
+    let mut wanted = BTreeSet::new();
+    for (_, subject) in w.operations_of(account)? {
+        let id = match subject {
+            Subject::Flags(id) | Subject::Place(id) => id,
+            Subject::Mailbox(operation) => {
+                wanted.insert(operation.mailbox);
+                continue;
+            }
+        };
+        let intents = w.intents(id)?;
+        wanted.extend(intents.mark().map(|mark| mark.target));
+        if let Some(Goal::Move { to }) = intents.place.map(|place| place.goal) {
+            wanted.insert(to);
+        }
+        wanted.extend(w.message(id)?.map(|message| message.mailbox));
+    }
+    Ok(wanted)
+}
+
 /// Drops a message that nobody sees, and what was wanted of it.
 pub(crate) fn forget(w: &mut Writer<'_>, id: MessageId, message: &MessageRecord) -> Result<()> {
     let intents = w.intents(id)?;
@@ -130,11 +153,18 @@ pub(crate) fn drop_unheld(w: &mut Writer<'_>, content: ContentId) -> Result<()> 
     Ok(())
 }
 
-/// Drops mailboxes that are gone from the server and that no hidden message names any more.
+/// Drops mailboxes that are gone from the server and that neither a hidden message nor an operation names any more.
 fn drop_empty_mailboxes(w: &mut Writer<'_>, account: AccountId) -> Result<()> {
     let gone: Vec<_> =
         w.mailboxes_of(account)?.into_iter().filter(|(_, m): &(_, MailboxRecord)| m.gone).collect();
-    for (id, _) in gone {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let wanted = wanted_mailboxes(w, account)?;
+    for (id, record) in gone {
+        if record.total > 0 || wanted.contains(&id) {
+            continue;
+        }
         let (from, to) = (keys::pair(u64::from(id.0), 0), keys::pair(u64::from(id.0), u64::MAX));
         let held = w.tables.orphans.range(from.as_slice()..=to.as_slice())?.next().is_some();
         if !held {

@@ -122,6 +122,8 @@ struct Planner<'a> {
     incarnation: u64,
     entries: Vec<(OperationId, JournalRecord)>,
     live: BTreeSet<OperationId>,
+    /// Operations that were set aside.
+    set_aside: BTreeSet<OperationId>,
     mailboxes: BTreeMap<MailboxId, MailboxRecord>,
     /// Mailboxes whose making was refused.
     stillborn: BTreeSet<MailboxId>,
@@ -147,6 +149,7 @@ impl<'a> Planner<'a> {
             incarnation,
             entries: Vec::new(),
             live: BTreeSet::new(),
+            set_aside: BTreeSet::new(),
             mailboxes,
             stillborn: BTreeSet::new(),
             copied: BTreeSet::new(),
@@ -165,7 +168,9 @@ impl<'a> Planner<'a> {
 
     /// What others have to wait for.
     fn survey(&mut self, op: OperationId, entry: JournalRecord) -> Result<()> {
-        if !is_refused(self.tables, op, &entry.subject)? {
+        if is_refused(self.tables, op, &entry.subject)? {
+            self.set_aside.insert(op);
+        } else {
             self.live.insert(op);
         }
         match &entry.subject {
@@ -232,6 +237,11 @@ impl<'a> Planner<'a> {
         let wanted = query::intents(self.tables, id)?.place.filter(|p| p.op == op && p.refused.is_none());
         let (Some(place), Some(record)) = (wanted, self.message(id)?) else { return Ok(()) };
         if record.gone_ms.is_some() || place.after.is_some_and(|after| self.live.contains(&after)) {
+            return Ok(());
+        }
+        if place.after.is_some_and(|after| self.set_aside.contains(&after)) {
+            // The older version of a draft is not to go where the newer one cannot come.
+            self.work.hopeless.push((op, "the newer version could not be put in its place"));
             return Ok(());
         }
         if let Some(mark) = place.mark {
@@ -301,11 +311,16 @@ impl<'a> Planner<'a> {
                 return self.act(op, source, original, act);
             }
             // The original is on its way to the server itself.
-            Some(original) if !original.is_placed() => {}
+            Some(original) if !original.is_placed() && self.is_under_way(source)? => {}
             _ if whole => self.upload(op, id, to),
             _ => self.work.hopeless.push((op, "what it is a copy of was deleted on the server")),
         }
         Ok(())
+    }
+
+    /// Whether a message is still to get its own place on the server.
+    fn is_under_way(&self, id: MessageId) -> Result<bool> {
+        Ok(query::intents(self.tables, id)?.place.is_some_and(|p| self.live.contains(&p.op)))
     }
 
     fn upload(&mut self, op: OperationId, message: MessageId, to: MailboxId) {
@@ -339,21 +354,40 @@ impl<'a> Planner<'a> {
         }
         let id = operation.mailbox;
         let Some(record) = self.mailboxes.get(&id) else { return };
-        let wanted = record.wish.name.as_ref().map_or(&record.wire_name, |(_, wire)| wire);
-        let taken = self.mailboxes.iter().any(|(other, m)| {
-            *other != id
-                && !m.gone
-                && !m.wish.unborn
-                && m.wire_name == *wanted
-                && m.kind == MailboxKind::Server
-        });
         match operation.goal {
-            MailboxGoal::Create { .. } | MailboxGoal::Rename if taken => {}
+            MailboxGoal::Create { .. } | MailboxGoal::Rename if self.holder_of_name(id, record).is_some() => {
+                if !self.name_becomes_free(id, record) {
+                    self.work.hopeless.push((op, "another mailbox has the name"));
+                }
+            }
             MailboxGoal::Create { .. } | MailboxGoal::Rename => self.work.mailboxes.push((op, operation)),
             MailboxGoal::Subscribe(_) if record.wish.unborn => {}
             MailboxGoal::Subscribe(_) => self.work.mailboxes.push((op, operation)),
             MailboxGoal::Delete => self.work.deletions.push((op, operation)),
         }
+    }
+
+    /// The mailbox on the server that has the name that another is to get.
+    fn holder_of_name(&self, id: MailboxId, record: &MailboxRecord) -> Option<(MailboxId, &MailboxRecord)> {
+        let wanted = record.wish.name.as_ref().map_or(&record.wire_name, |(_, wire)| wire);
+        let there = |m: &MailboxRecord| !m.gone && !m.wish.unborn && m.kind == MailboxKind::Server;
+        let holder = self.mailboxes.iter().find(|(i, m)| **i != id && there(m) && m.wire_name == *wanted);
+        holder.map(|(id, m)| (*id, m))
+    }
+
+    /// Whether the name that a mailbox is to get becomes free by what else is to be done: not where two are to change names.
+    fn name_becomes_free(&self, id: MailboxId, record: &MailboxRecord) -> bool {
+        let mut at = (id, record);
+        for _ in 0..self.mailboxes.len() {
+            match self.holder_of_name(at.0, at.1) {
+                None => return true,
+                Some((holder, _)) if holder == id => return false,
+                Some((_, m)) if m.wish.doomed => return true,
+                Some((_, m)) if m.wish.name.is_none() => return false,
+                Some(next) => at = next,
+            }
+        }
+        false
     }
 
     /// A mailbox is deleted when nothing is to be taken out of it any more.

@@ -134,6 +134,15 @@ impl Host {
         Host::build(engine, Box::new(move || Box::new(far.session())), Some(server.clone()))
     }
 
+    /// A store that may hold the account already, and sessions of a server that the test hands out.
+    pub fn with_sessions(
+        engine: Engine,
+        server: &ModelServer,
+        peers: impl FnMut() -> Box<dyn Peer> + 'static,
+    ) -> Host {
+        Host::build(engine, Box::new(peers), Some(server.clone()))
+    }
+
     fn build(engine: Engine, peers: Box<dyn FnMut() -> Box<dyn Peer>>, server: Option<ModelServer>) -> Host {
         let account = match engine.accounts().expect("accounts").first() {
             Some(account) => account.id,
@@ -279,7 +288,7 @@ impl Host {
     }
 
     /// Nothing moves: the clock goes on to the next timer. False where there is none.
-    fn wait(&mut self) -> bool {
+    pub fn wait(&mut self) -> bool {
         let Some(due) = self.deadline() else { return false };
         self.set_clock(due.max(self.now.mono_ms));
         self.timeout();

@@ -77,7 +77,7 @@ impl Snapshot {
         self
     }
 
-    fn without_previews(mut self) -> Snapshot {
+    pub fn without_previews(mut self) -> Snapshot {
         for message in self.mailboxes.iter_mut().flat_map(|m| &mut m.messages) {
             message.preview = None;
         }
@@ -242,7 +242,7 @@ pub fn assert_same(left: &Snapshot, right: &Snapshot) {
 }
 
 /// The lines that one has and the other has not.
-fn differences(left: &Snapshot, right: &Snapshot) -> String {
+pub fn differences(left: &Snapshot, right: &Snapshot) -> String {
     let (left, right) = (lines(left), lines(right));
     let only = |side: &str, a: &[String], b: &[String]| -> String {
         a.iter().filter(|l| !b.contains(l)).map(|l| format!("{side}: {l}\n")).collect()

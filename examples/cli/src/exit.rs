@@ -15,8 +15,8 @@ pub(crate) const HELP: &str = "Exit codes:
   3    the store: not a database, newer schema, damaged, locked, disk full, read-only
   4    the network: host not found, refused, timed out, cut off, certificate
   5    the login: refused, or not possible safely
-  6    the server: an error, or the protocol broken
-  7    not found: account, mailbox, message, part, or a body that is not here
+  6    the server: an error, the protocol broken, or something that it lets this user not do
+  7    not found: account, mailbox, message, part, operation, or a body that is not here
   130  interrupted";
 
 /// The exit codes.
@@ -104,7 +104,7 @@ impl From<Error> for Failure {
         let exit = match &error {
             Error::Gone(_) => Exit::NotFound,
             Error::Invalid { .. } | Error::Misuse(_) => Exit::Usage,
-            Error::Protocol(_) | Error::Refused(_) => Exit::Server,
+            Error::Protocol(_) | Error::Refused(_) | Error::NotPermitted { .. } => Exit::Server,
             Error::LoginRefused(_) | Error::LoginImpossible(_) => Exit::Login,
             Error::Disconnected(_) | Error::TimedOut => Exit::Network,
             Error::Cancelled => Exit::Interrupted,

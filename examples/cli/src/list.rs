@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 use mailkeep::flags::Flags;
 use mailkeep::message::Address;
-use mailkeep::{MailboxInfo, MessageRow};
+use mailkeep::{MailboxInfo, MailboxKind, MessageRow};
 use serde::Serialize;
 
 use crate::exit::Failure;
@@ -54,6 +54,8 @@ struct MailboxJson<'a> {
     size: u64,
     selectable: bool,
     subscribed: bool,
+    local: bool,
+    pending: bool,
     uid_validity: u32,
     uid_next: u32,
     complete: bool,
@@ -101,6 +103,8 @@ fn mailbox_json<'a>(account: &'a str, mailbox: &'a MailboxInfo, role: Option<Str
         size: mailbox.size,
         selectable: mailbox.selectable,
         subscribed: mailbox.subscribed,
+        local: mailbox.kind == MailboxKind::Local,
+        pending: mailbox.pending,
         uid_validity: mailbox.uid_validity,
         uid_next: mailbox.uid_next,
         complete: mailbox.complete,
@@ -145,6 +149,7 @@ pub(crate) struct MessageJson<'a> {
     uid: u32,
     uid_validity: u32,
     flags: Vec<&'a str>,
+    pending: bool,
     size: u64,
     internal_date: i64,
     internal_date_iso: String,
@@ -168,6 +173,7 @@ impl<'a> MessageJson<'a> {
             uid: row.uid,
             uid_validity: mailbox.uid_validity,
             flags: row.flags.wire_words().collect(),
+            pending: row.pending,
             size: row.size,
             internal_date: row.internal_date,
             internal_date_iso: iso(row.internal_date),

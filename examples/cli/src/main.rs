@@ -1,13 +1,18 @@
 //! `mailkeep`: mailboxes kept in one file on this machine, in step with their servers.
 
 mod account;
+mod act;
+mod append;
 mod credentials;
 mod exit;
 mod interrupt;
 mod list;
+mod mailbox;
 mod maintain;
+mod moment;
 mod net;
 mod output;
+mod pending;
 mod places;
 mod report;
 mod session;
@@ -49,6 +54,22 @@ enum Command {
     List(list::ListArguments),
     /// Show a message.
     Show(show::Arguments),
+    /// Set and clear flags of messages: flag 17 +seen -flagged
+    Flag(act::FlagArguments),
+    /// Move messages to another mailbox.
+    Move(act::MoveArguments),
+    /// Copy messages into another mailbox.
+    Copy(act::MoveArguments),
+    /// Delete messages: into the Trash; out of it, for good.
+    Delete(act::DeleteArguments),
+    /// Move messages to the archive.
+    Archive(act::ArchiveArguments),
+    /// Put a message from a file into a mailbox, or save a draft again.
+    Append(append::Arguments),
+    /// Make, rename, delete, subscribe to, empty and read mailboxes.
+    Mailbox(mailbox::Arguments),
+    /// Show what was done here and the servers have not confirmed.
+    Pending(pending::Arguments),
     /// Prove the store whole: read everything and say what is not as it should be.
     Verify(maintain::Arguments),
     /// Show figures about the store.
@@ -93,6 +114,14 @@ fn run(arguments: Arguments, out: &mut impl Write) -> Result<Exit, Failure> {
         Command::Mailboxes(arguments) => list::mailboxes(&db, arguments, out).map(|()| Exit::Ok),
         Command::List(arguments) => list::messages(&db, arguments, out).map(|()| Exit::Ok),
         Command::Show(arguments) => show::run(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Flag(arguments) => act::flag(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Move(arguments) => act::move_to(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Copy(arguments) => act::copy(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Delete(arguments) => act::delete(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Archive(arguments) => act::archive(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Append(arguments) => append::run(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Mailbox(arguments) => mailbox::run(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Pending(arguments) => pending::run(&db, arguments, out).map(|()| Exit::Ok),
         Command::Verify(arguments) => maintain::verify(&db, arguments, out),
         Command::Stats(arguments) => maintain::stats(&db, arguments, out).map(|()| Exit::Ok),
         Command::Compact(arguments) => maintain::compact(&db, arguments, out).map(|()| Exit::Ok),

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use mailkeep::{AccountInfo, Engine, EngineOptions, Error, FileStorage, MailboxInfo};
+use mailkeep::{AccountInfo, Engine, EngineOptions, Error, FileStorage, MailboxId, MailboxInfo, Now};
 
 use crate::exit::{Exit, Failure};
 
@@ -48,7 +48,23 @@ pub(crate) fn accounts(engine: &Engine, name: Option<&str>) -> Result<Vec<Accoun
     Ok(accounts)
 }
 
-/// The account's mailbox of that name. INBOX is one name in any case.
+/// The account of that name; the only one where none is given.
+pub(crate) fn one_account(engine: &Engine, name: Option<&str>) -> Result<AccountInfo, Failure> {
+    let mut accounts = accounts(engine, name)?;
+    match (accounts.pop(), accounts.is_empty()) {
+        (Some(account), true) => Ok(account),
+        (Some(_), false) => Err(Failure::usage("there are several accounts; say which with --account")),
+        (None, _) => Err(Failure::not_found("no account yet; `mailkeep account add` makes one")),
+    }
+}
+
+/// The time, for what is done between two syncs.
+pub(crate) fn now() -> Now {
+    let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Now::new(0, wall.as_millis() as i64)
+}
+
+/// The account's mailbox of that name, or with that `#ID`. INBOX is one name in any case.
 pub(crate) fn mailbox_of(
     engine: &Engine,
     account: &AccountInfo,
@@ -57,7 +73,11 @@ pub(crate) fn mailbox_of(
     let inbox = name.eq_ignore_ascii_case("INBOX");
     let is_it =
         |mailbox: &MailboxInfo| mailbox.name == name || (inbox && mailbox.name.eq_ignore_ascii_case("INBOX"));
-    Ok(engine.mailboxes(account.id)?.into_iter().find(is_it))
+    let all = engine.mailboxes(account.id)?;
+    let named = all.iter().find(|mailbox| is_it(mailbox));
+    // A name that looks like an id comes first: it is what the person sees.
+    let id = name.strip_prefix('#').and_then(|id| id.parse().ok()).map(MailboxId);
+    Ok(named.or_else(|| all.iter().find(|mailbox| Some(mailbox.id) == id)).cloned())
 }
 
 /// The one mailbox of that name among the accounts.

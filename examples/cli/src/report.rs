@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mailkeep::{AccountInfo, Engine, Event, MailboxId, MailboxInfo, MessageId, SyncSummary};
+use mailkeep::{
+    AccountInfo, Engine, Event, MailboxId, MailboxInfo, MessageId, OperationId, OperationState, SyncSummary,
+};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
@@ -66,9 +68,23 @@ impl<'a> Report<'a> {
             Event::Progress { mailbox, done, total, .. } => self.progress(*mailbox, *done, *total),
             Event::Alert { text } => self.tell("alert", text),
             Event::Problem { text } => self.tell("problem", text),
+            Event::SetAside { operation } => self.set_aside(*operation),
             Event::Authenticated if self.screen.json => self.json(json!({ "event": "authenticated" })),
             _ => Ok(()),
         }
+    }
+
+    /// The server refused what was done here, or what it was about is gone.
+    fn set_aside(&self, operation: OperationId) -> Result<(), Failure> {
+        let found = self.engine.pending(Some(self.account.id))?.into_iter().find(|op| op.id == operation);
+        let reason = match found.map(|op| op.state) {
+            Some(OperationState::SetAside { reason }) => reason,
+            _ => return Ok(()),
+        };
+        if self.screen.json {
+            return self.json(json!({ "event": "set_aside", "operation": operation, "reason": reason }));
+        }
+        self.tell("set aside", &format!("operation {operation}: {reason}; `mailkeep pending` shows it"))
     }
 
     pub(crate) fn mailboxes_listed(&mut self) -> Result<(), Failure> {
@@ -144,14 +160,21 @@ impl<'a> Report<'a> {
                 "bytes_sent": summary.bytes_sent,
                 "round_trips": summary.round_trips,
                 "commands": summary.commands,
-                "operations_replayed": 0,
-                "operations_set_aside": 0,
+                "operations_replayed": summary.operations_replayed,
+                "operations_set_aside": summary.operations_set_aside,
                 "seconds": seconds,
             });
             return self.screen.print(|out| json_line(out, &value));
         }
+        let done = match (summary.operations_replayed, summary.operations_set_aside) {
+            (0, 0) => String::new(),
+            (done, 0) => format!("; {done} done on the server"),
+            (done, aside) => {
+                format!("; {done} done on the server, {aside} set aside (`mailkeep pending` says why)")
+            }
+        };
         let line = format!(
-            "{name}: {} new, {} gone, {} with other flags; {} received, {} sent in {} round trips, {seconds:.1} s",
+            "{name}: {} new, {} gone, {} with other flags{done}; {} received, {} sent in {} round trips, {seconds:.1} s",
             summary.messages_added,
             summary.messages_removed,
             summary.flags_changed,

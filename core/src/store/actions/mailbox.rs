@@ -217,8 +217,13 @@ fn free(w: &mut Writer<'_>, account: AccountId, name: &Name, own: Option<Mailbox
         let seen = record.wish.name.as_ref().map_or(&record.name, |(text, _)| text);
         let same = *seen == name.text
             || seen.eq_ignore_ascii_case("INBOX") && name.text.eq_ignore_ascii_case("INBOX");
-        if record.is_shown() && Some(id) != own && same {
-            return invalid("another mailbox has it");
+        if !record.gone && Some(id) != own && same {
+            // One that is to be deleted has its name until it is.
+            return invalid(if record.wish.doomed {
+                "a mailbox that is being deleted has it"
+            } else {
+                "another mailbox has it"
+            });
         }
     }
     Ok(())

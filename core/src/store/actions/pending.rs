@@ -78,7 +78,16 @@ pub(crate) fn cancel(w: &mut Writer<'_>, op: OperationId) -> Result<()> {
                 w.forget_operation(op).map(drop)
             })?;
         }
-        Subject::Place(id) => cancel_place(w, id)?,
+        Subject::Place(id) => {
+            cancel_place(w, id)?;
+            // The older version of a draft stays where the newer one is taken back.
+            for (_, subject) in w.operations_of(entry.account)? {
+                let Subject::Place(other) = subject else { continue };
+                if w.intents(other)?.place.is_some_and(|p| p.after == Some(op)) {
+                    cancel_place(w, other)?;
+                }
+            }
+        }
         Subject::Mailbox(operation) => {
             w.forget_operation(op)?;
             if operation.refused.is_none() {

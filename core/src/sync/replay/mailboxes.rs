@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::ids::{MailboxId, OperationId};
 use crate::imap::command::{Command, StatusItem};
-use crate::imap::response::{Code, PlainCode, Status};
+use crate::imap::response::{Code, PlainCode, Status, StatusKind};
 use crate::model::Role;
 use crate::store::batch::{Op, ReplayFact};
 use crate::store::intents::{MailboxGoal, MailboxOperation};
@@ -121,9 +121,14 @@ impl Driver {
             Some(MailboxGoal::Delete) => ok || Driver::is_missing(status),
             _ => ok,
         };
+        // Some servers refuse to make what is there already without saying why (Cyrus): the list tells.
+        let may_be_there = matches!(goal, Some(MailboxGoal::Create { .. }))
+            && status.kind == StatusKind::No
+            && status.code.is_none()
+            && self.pass.as_ref().is_none_or(|p| p.rounds == 0);
         if done {
             self.batch.push(Op::Replay(ReplayFact::MailboxDone(op)));
-        } else if !Driver::is_temporary(status) {
+        } else if !may_be_there && !Driver::is_temporary(status) {
             let why = self.words(status);
             self.refuse(op, &why);
         }
