@@ -181,7 +181,9 @@ impl Connection {
             return Ok(());
         }
         self.enter(now)?;
-        self.end(Error::Disconnected("the server closed the connection".into()));
+        let error = Error::Disconnected("the server closed the connection".into());
+        let error = self.session.ended_as(error);
+        self.end(error);
         Ok(())
     }
 

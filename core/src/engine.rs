@@ -9,16 +9,19 @@ use crate::imap::capability::Capabilities;
 use crate::limits::Limits;
 use crate::message;
 use crate::model::{
-    AccountInfo, AccountSettings, Changes, Cursor, MailboxInfo, Message, Page, Protocol, Role,
+    AccountInfo, AccountSettings, Changes, Cursor, MailboxInfo, Message, Page, PopServerInfo, Protocol,
+    RetentionEntry, Role,
 };
 use crate::options::ConnectionOptions;
 use crate::shared::{Leases, Shared};
 use crate::store::shrink::{self, ShrinkProgress};
 use crate::store::storage::Storage;
 use crate::store::verify::{self, VerifyReport};
-use crate::store::{Store, StoreOptions, accounts, query};
+use crate::store::{Store, StoreOptions, accounts, ledger, query, retention};
 use crate::sync::Driver;
 use crate::sync::imap_session::ImapSession;
+use crate::sync::pop::PopSession;
+use crate::sync::session::Session;
 
 /// How an engine uses memory and disk.
 #[derive(Debug, Clone, Copy)]
@@ -332,6 +335,27 @@ impl Engine {
         done.map(|_| ())
     }
 
+    /// What the next sync of a POP3 account would delete from its server at a time, and why: a dry run of its
+    /// [`Keep`](crate::Keep), by the server's last list. Nothing is changed. Messages that have not come yet are not
+    /// in it.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn retention_plan(&self, account: AccountId, now_wall_ms: i64) -> Result<Vec<RetentionEntry>> {
+        retention::entries(&self.shared.store.read()?.tables, account, now_wall_ms)
+    }
+
+    /// What a POP3 account's server said, the last time, of how it keeps mail.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn pop_server(&self, account: AccountId) -> Result<PopServerInfo> {
+        let reading = self.shared.store.read()?;
+        query::account(&reading.tables, account)?;
+        let server = ledger::server(&reading.tables, account)?;
+        Ok(PopServerInfo { expire: server.expire, login_delay_s: server.login_delay_s })
+    }
+
     /// The next connection that has something to do because of another: call its
     /// [`Connection::handle_wake`]. `None` when there is no more.
     pub fn poll_wake(&self) -> Option<ConnectionId> {
@@ -363,22 +387,21 @@ impl Engine {
     /// Begins a connection for an account. The host opens the transport and moves the bytes.
     ///
     /// # Errors
-    /// [`Error::Gone`] where there is no such account, [`Error::Misuse`] where its protocol has no sessions here.
+    /// [`Error::Gone`] where there is no such account.
     pub fn connect(&self, account: AccountId, options: ConnectionOptions) -> Result<Connection> {
         let record = query::account(&self.shared.store.read()?.tables, account)?;
-        if record.settings.protocol != Protocol::Imap {
-            return Err(Error::Misuse("this version has no POP3 sessions"));
-        }
         let leases = Leases::new(self.shared.clone(), account);
-        let driver = Driver::new(
-            self.shared.store.clone(),
-            account,
-            &record,
-            self.shared.limits,
-            Capabilities::from_stored(&record.capabilities),
-            &options,
-            leases,
-        );
-        Ok(Connection::new(self.shared.clone(), account, options, Box::new(ImapSession::new(driver))))
+        let (store, limits) = (self.shared.store.clone(), self.shared.limits);
+        let session: Box<dyn Session> = match record.settings.protocol {
+            Protocol::Imap => {
+                let known = Capabilities::from_stored(&record.capabilities);
+                let driver = Driver::new(store, account, &record, limits, known, &options, leases);
+                Box::new(ImapSession::new(driver))
+            }
+            Protocol::Pop3 => {
+                Box::new(PopSession::new(store, account, record.settings, limits, &options, leases)?)
+            }
+        };
+        Ok(Connection::new(self.shared.clone(), account, options, session))
     }
 }

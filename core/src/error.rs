@@ -91,6 +91,15 @@ pub enum Error {
     /// The server did not answer in time.
     #[error("the server did not answer in time")]
     TimedOut,
+    /// The server asks to be left alone for now: another session has the mailbox, or the last one was too
+    /// short a time ago. Connect again later.
+    #[error("the server asks to come back later: {why}")]
+    TryLater {
+        /// Milliseconds to wait.
+        after_ms: u64,
+        /// The server's reason.
+        why: String,
+    },
     /// The request was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -119,6 +128,7 @@ impl Error {
             Error::Refused(_) => 303,
             Error::Disconnected(_) => 304,
             Error::TimedOut => 305,
+            Error::TryLater { .. } => 306,
         }
     }
 

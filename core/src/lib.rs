@@ -1,7 +1,7 @@
 //! Mailkeep: an embedded mailbox engine.
 //!
 //! An app links it, opens one database, and has its users' mail: offline, and kept in step with IMAP
-//! servers. The engine opens no socket, starts no thread and reads no clock. The app moves the
+//! and POP3 servers. The engine opens no socket, starts no thread and reads no clock. The app moves the
 //! bytes; the engine decides what they mean and what to say next.
 //!
 //! # The parts
@@ -125,6 +125,7 @@ pub mod limits;
 pub mod message;
 mod model;
 mod options;
+pub mod pop3;
 mod room;
 pub mod sasl;
 pub mod set;
@@ -143,8 +144,9 @@ pub use crate::event::{Event, SyncSummary};
 pub use crate::ids::{AccountId, ConnectionId, ContentId, MailboxId, MessageId, OperationId, RequestId};
 pub use crate::journal::{Draft, FlagChange, NewMailbox, Operation, OperationKind, OperationState};
 pub use crate::model::{
-    AccountInfo, AccountSettings, BodyPolicy, Change, Changes, Cursor, MailboxInfo, MailboxKind, Message,
-    MessageRow, Page, Protocol, Quota, Role, Security, Window,
+    AccountInfo, AccountSettings, BodyPolicy, Change, Changes, Cursor, Expire, Keep, MailboxInfo,
+    MailboxKind, Message, MessageRow, Page, PopServerInfo, Protocol, Quota, RetentionEntry, RetentionReason,
+    Role, Security, Window,
 };
 pub use crate::options::{CommitMode, ConnectionOptions, Progress, SyncScope, WorkLimit};
 pub use crate::room::{ArchiveEntry, ArchiveRule, Evicted};

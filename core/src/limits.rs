@@ -10,6 +10,10 @@ pub struct Limits {
     /// Longest response in octets, streamed literals not counted. The longest honest ones are
     /// SEARCH answers and flag lists of large mailboxes.
     pub response: usize,
+    /// Longest line of POP3, in octets: a status, an entry of a list, a SASL challenge.
+    pub line: usize,
+    /// Most messages listed of a POP3 maildrop, and lines of any list.
+    pub listing: usize,
     /// Largest literal kept inside a response (a string of an envelope, a mailbox name).
     pub inline_literal: usize,
     /// Most literals in one response, streamed ones included.
@@ -55,6 +59,8 @@ impl Limits {
     /// The defaults, generous to every server seen in practice.
     pub const DEFAULT: Limits = Limits {
         response: 16 << 20,
+        line: 32 << 10,
+        listing: 500_000,
         inline_literal: 1 << 20,
         literals: 10_000,
         message: 1 << 30,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::flags::FlagSet;
 use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
 use crate::message::{Details, Summary};
+pub use crate::pop3::capability::Expire;
 
 /// The protocol of an account's server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,65 @@ pub enum Window {
     LastDays(u32),
 }
 
+/// What becomes of the mail on a POP3 server once it is here. Whatever it says, nothing is deleted there that
+/// is not whole and durable here, except what a person deleted unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Keep {
+    /// It is deleted from the server at once.
+    Delete,
+    /// It is deleted so many days after this device first had it, by the wall clock and not by the message's
+    /// Date.
+    Days(u32),
+    /// It is deleted when it is deleted here, or moved out of the inbox.
+    UntilDeletedHere,
+    /// It stays. This is the default, as in the mail apps that people lose nothing with: what was never deleted
+    /// from the server outlives a lost device, and a full server says so.
+    Forever,
+}
+
+/// Why a message is to be deleted from a POP3 server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RetentionReason {
+    /// [`Keep::Delete`]: it is here.
+    Here,
+    /// [`Keep::Days`]: it has been here that long.
+    Age {
+        /// Whole days since this device first had it.
+        days: u32,
+    },
+    /// [`Keep::UntilDeletedHere`]: it was deleted here.
+    DeletedHere,
+    /// [`Keep::UntilDeletedHere`]: it was moved out of the inbox.
+    MovedHere,
+}
+
+/// A message that the next sync is to delete from a POP3 server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionEntry {
+    /// The message; `None` where it is not here any more.
+    pub message: Option<MessageId>,
+    /// Its unique id on the server, without control characters; empty where the server gives none.
+    pub uidl: String,
+    /// Its octets, as the server counts them.
+    pub size: u64,
+    /// Its subject; empty where it is not here any more.
+    pub subject: String,
+    /// Why.
+    pub why: RetentionReason,
+}
+
+/// What a POP3 server said of how it keeps mail (RFC 2449 §6.5, §6.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PopServerInfo {
+    /// How long it keeps mail that is left on it.
+    pub expire: Option<Expire>,
+    /// Seconds that it wants between two logins.
+    pub login_delay_s: u32,
+}
+
 /// What an app says about an account. Passwords and tokens are not part of it: they are never stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountSettings {
@@ -82,6 +142,11 @@ pub struct AccountSettings {
     pub quota_warning: u8,
     /// The app's own settings, kept and never read here.
     pub extra: Vec<(String, String)>,
+    /// What becomes of the mail on a POP3 server. Means nothing on IMAP.
+    pub keep: Keep,
+    /// Octets above which a message on a POP3 server is not fetched, but only its header, until it is
+    /// opened ([`Connection::fetch`](crate::Connection::fetch)).
+    pub pop_size_limit: Option<u64>,
 }
 
 impl AccountSettings {
@@ -105,7 +170,19 @@ impl AccountSettings {
             audit_interval_ms: 7 * 24 * 3_600_000,
             quota_warning: 90,
             extra: Vec::new(),
+            keep: Keep::Forever,
+            pop_size_limit: None,
         }
+    }
+
+    /// Settings of a POP3 account with the usual defaults: TLS on port 995, everything, and nothing
+    /// is deleted from the server.
+    pub fn pop3(
+        name: impl Into<String>,
+        host: impl Into<String>,
+        user: impl Into<String>,
+    ) -> AccountSettings {
+        AccountSettings { protocol: Protocol::Pop3, port: 995, ..AccountSettings::imap(name, host, user) }
     }
 }
 

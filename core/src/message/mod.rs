@@ -30,6 +30,7 @@ mod decode;
 mod describe;
 pub(crate) mod fields;
 mod file_name;
+mod fingerprint;
 mod flowed;
 mod hash;
 mod header;
@@ -57,6 +58,7 @@ use serde::{Deserialize, Serialize};
 
 pub use decode::Decoder;
 pub use describe::{Description, describe};
+pub use fingerprint::{HeaderGatherer, received_ms};
 pub use hash::{ContentHash, ContentHasher};
 pub(crate) use lines::{canonical_lines, header_of};
 pub use part::{Disposition, Part, attachment_count};

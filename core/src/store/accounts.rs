@@ -7,7 +7,7 @@ use crate::ids::AccountId;
 use crate::model::{AccountSettings, Change, MailboxKind, Protocol, Role};
 use crate::store::records::{AccountRecord, MailboxRecord};
 use crate::store::writer::Writer;
-use crate::store::{expunge, keys, orphans, partials, record};
+use crate::store::{expunge, keys, ledger, orphans, partials, record};
 
 /// Enters an account. One on IMAP has its INBOX from the start: every server has one.
 pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<AccountId> {
@@ -34,7 +34,11 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
             synced_once: false,
         },
     )?;
+    // Over POP3 there are no UIDs; they are given here, from 1 on.
+    let first = u32::from(kind == MailboxKind::PopInbox);
     w.insert_mailbox(MailboxRecord {
+        uid_validity: first,
+        uid_next: first,
         wire_name: b"INBOX".to_vec(),
         name: "INBOX".into(),
         kind,
@@ -68,6 +72,7 @@ pub(crate) fn remove(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
         w.mailbox(mailbox)?.gone = true;
     }
     orphans::purge(w, id, i64::MAX)?;
+    ledger::drop_account(w, id)?;
     w.tables.accounts.remove(keys::account(id).as_slice())?;
     w.change(Change::Account(id));
     Ok(())

@@ -12,7 +12,8 @@ use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MailboxRec
 use crate::store::tables::get;
 use crate::store::writer::Writer;
 use crate::store::{
-    arrivals, blobs, convert, expunge, identity, keys, mailboxes, orphans, partials, parts, replayed, view,
+    arrivals, blobs, convert, expunge, identity, keys, ledger, mailboxes, orphans, partials, parts, replayed,
+    view,
 };
 
 /// An IDLE is never renewed more often than this, whatever the server does.
@@ -102,6 +103,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
             Op::Collect { mailbox } => partials::collect(w, mailbox)?,
             Op::Replay(fact) => replayed::apply(w, account, fact)?,
             Op::Purge { before_ms } => orphans::purge(w, account, before_ms)?,
+            Op::Ledger(op) => ledger::apply(w, account, op, &mut outcome)?,
         }
     }
     outcome.replayed = w.replayed;
@@ -122,7 +124,7 @@ fn message(w: &mut Writer<'_>, fact: MessageFact, outcome: &mut Outcome) -> Resu
 }
 
 /// Drops what came for a message that is not here any more.
-fn discard(w: &mut Writer<'_>, fact: MessageFact) -> Result<()> {
+pub(super) fn discard(w: &mut Writer<'_>, fact: MessageFact) -> Result<()> {
     match fact.body {
         Some(body) if body.stored > 0 => {
             w.touch();
@@ -180,7 +182,7 @@ fn flags_told(
 }
 
 /// Enters a message that is not here under this UID.
-fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
+pub(super) fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Outcome) -> Result<()> {
     let MailboxRecord { account, numbering, .. } = *w.mailbox(fact.mailbox)?;
     let flags = fact.flags.take().unwrap_or_default();
     if let Some(id) = fact.brought
@@ -412,7 +414,7 @@ fn refine(w: &mut Writer<'_>, id: MessageId, fact: &mut MessageFact, outcome: &m
 }
 
 /// Gives a message its body: written under its content, or dropped where the same bytes are here.
-fn attach(
+pub(super) fn attach(
     w: &mut Writer<'_>,
     id: MessageId,
     fact: &mut MessageFact,

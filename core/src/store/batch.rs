@@ -11,6 +11,7 @@ use crate::model::{BodyPolicy, Quota, Role};
 use crate::set::UidSet;
 use crate::store::blobs::LARGEST;
 use crate::store::intents::Mark;
+use crate::store::ledger::LedgerOp;
 
 /// Octets of a message that are read for its summary while it arrives; the rest waits until it is opened.
 pub(crate) const PREFIX: usize = 64 << 10;
@@ -53,6 +54,8 @@ pub(crate) enum Op {
     Replay(ReplayFact),
     /// What went from the server before this time may be forgotten.
     Purge { before_ms: i64 },
+    /// Something about the messages of a POP3 server.
+    Ledger(LedgerOp),
 }
 
 /// What becomes of operations while they are replayed.
@@ -191,7 +194,7 @@ impl MessageFact {
         }
     }
 
-    fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         let text = |t: &Option<String>| t.as_ref().map_or(0, String::len);
         let flags = self.flags.as_ref().map_or(0, |f| f.keywords().iter().map(|k| 24 + k.len()).sum());
         let parts = self.parts.as_ref().map_or(0, |parts| parts.iter().map(part_weight).sum());
@@ -304,8 +307,16 @@ impl StagedBody {
         ops
     }
 
+    /// The hash of a body that is whole.
+    pub(crate) fn finish(&mut self) -> Option<ContentHash> {
+        if let Some(hasher) = self.hasher.take() {
+            self.hash = Some(hasher.finish());
+        }
+        self.hash
+    }
+
     pub(crate) fn prepare(&mut self, limits: &Limits) -> Reading {
-        self.hash = self.hasher.take().map(ContentHasher::finish);
+        self.finish();
         if self.stored > 0 {
             for chunk in &self.data {
                 extend_prefix(&mut self.prefix, chunk);
@@ -340,6 +351,7 @@ impl Batch {
             Op::Piece { data, .. } | Op::Compared { header: data, .. } => data.len(),
             Op::Part { body, .. } => 400 + body.held(),
             Op::Listed { mailboxes, .. } => mailboxes.iter().map(|m| 200 + m.name.len() * 2).sum(),
+            Op::Ledger(op) => op.weight(),
             Op::Account(fact) => 200 + fact.capabilities.iter().flatten().map(String::len).sum::<usize>(),
             _ => 200,
         };
@@ -358,7 +370,11 @@ impl Batch {
     /// The work that needs no lock: the summaries of what arrived.
     pub(crate) fn prepare(&mut self, limits: &Limits) {
         for op in &mut self.ops {
-            let Op::Message(fact) = op else { continue };
+            let fact = match op {
+                Op::Message(fact) => fact,
+                Op::Ledger(LedgerOp::Message(entry)) => &mut entry.fact,
+                _ => continue,
+            };
             if let Some(body) = &mut fact.body {
                 fact.reading = Some(body.prepare(limits));
             } else if let Some(header) = fact.header.take() {

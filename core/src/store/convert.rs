@@ -19,7 +19,7 @@ use crate::store::records::{ContentRecord, MessageRecord, OrphanRecord, View};
 use crate::store::tables::Snapshot;
 use crate::store::writer::Writer;
 use crate::store::{accounts, arrivals, expunge, identity, keys, mailboxes, partials, query, record, view};
-use crate::store::{blobs, replayed};
+use crate::store::{blobs, ledger, replayed};
 
 /// Flags that a person set, and that no server knew of while the account was on POP3.
 const CARRIED: Flags =
@@ -61,6 +61,8 @@ pub(crate) fn begin(w: &mut Writer<'_>, id: AccountId, settings: AccountSettings
         record.rights = None;
         record.delimiter = None;
     }
+    // What a POP3 server was to be told is told to nobody.
+    ledger::drop_account(w, id)?;
     forget_server_ids(w, id)
 }
 

@@ -10,7 +10,7 @@ use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
 use crate::store::intents::{Goal, IntentRecord, Subject};
 use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord, View};
 use crate::store::writer::Writer;
-use crate::store::{accounts, arrivals, blobs, identity, keys, parts, record};
+use crate::store::{accounts, arrivals, blobs, identity, keys, ledger, parts, record};
 
 /// How long a message that appeared elsewhere first may still turn out to be one that moved.
 const GRACE_MS: i64 = 24 * 3_600_000;
@@ -131,6 +131,7 @@ pub(crate) fn forget(w: &mut Writer<'_>, id: MessageId, message: &MessageRecord)
     }
     w.put_intents(id, &IntentRecord::default())?;
     w.tables.messages.remove(keys::message(id).as_slice())?;
+    ledger::message_dropped(w, id)?;
     w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
     drop_unheld(w, message.content)
 }

@@ -244,7 +244,7 @@ macro_rules! records {
 }
 
 records! {
-    AccountRecord, 1, "account";
+    AccountRecord, 2, "account";
     MailboxRecord, 1, "mailbox";
     MessageRecord, 1, "message";
     ContentRecord, 1, "content";

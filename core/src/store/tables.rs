@@ -100,6 +100,10 @@ tables! {
     opened = "opened";
     /// Operation → whose it is, and what it is about: the journal, in the order in which things were done.
     journal = "journal";
+    /// (account, what names it on a POP3 server) → what became of a message; account alone → its server.
+    ledger = "ledger";
+    /// Message id → its key in the ledger.
+    ledger_of = "ledger_of";
 }
 
 /// Reads a value out whole.

@@ -10,7 +10,7 @@ use crate::message::ContentHasher;
 use crate::store::intents::{IntentRecord, JournalRecord, Subject};
 use crate::store::records::{ContentRecord, MailboxRecord, MessageRecord, PartRecord};
 use crate::store::tables::Snapshot;
-use crate::store::{batch::PartialBody, blobs, keys, placements, query, record, view};
+use crate::store::{batch::PartialBody, blobs, keys, ledger, placements, query, record, view};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub(crate) fn verify(tables: &Snapshot) -> Result<VerifyReport> {
     let held = check_messages(tables, &placed, &mut report)?;
     check_contents(tables, &held, &mut report)?;
     check_loose_ends(tables, &mut report)?;
+    ledger::verify(tables, |what| report.problem(|| what))?;
     Ok(report)
 }
 

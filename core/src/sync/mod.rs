@@ -1,6 +1,6 @@
 //! What to ask of a server next, and how to apply its answers.
 //!
-//! A [`Driver`] is the brain of one IMAP connection. It turns wishes into commands, answers into a
+//! A [`Driver`] is the brain of one IMAP connection, [`pop::PopSession`] of one on POP3. It turns wishes into commands, answers into a
 //! [`Batch`] of facts, and goes on when the batch is durable. Bytes are the business of
 //! [`imap::client`](crate::imap::client), disk is the business of the store. A [`session::Session`] is how a
 //! connection sees it.
@@ -13,6 +13,7 @@ mod listing;
 mod mailbox;
 mod mailbox_pass;
 mod pass;
+pub(crate) mod pop;
 mod purpose;
 mod quota;
 mod replay;
@@ -111,6 +112,8 @@ pub(crate) enum Next {
     Replay(replay::Stage),
     /// A message that a person wanted is here.
     Opened { request: RequestId, message: MessageId },
+    /// A step of a POP3 pass.
+    Pop(pop::Step),
 }
 
 /// The brain of one IMAP connection.
@@ -434,6 +437,7 @@ impl Driver {
             }
             Next::Replay(stage) => self.replay_on(stage)?,
             Next::Opened { request, message } => self.opened(request, message),
+            Next::Pop(_) => return Err(Error::Misuse("a step of another protocol")),
         }
         self.advance()
     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ids::{ConnectionId, MessageId, RequestId};
 use crate::sasl::{ChannelBinding, Credentials};
@@ -86,8 +86,13 @@ pub(crate) trait Session: Send {
     /// Whether the connection was to end.
     fn logged_out(&self) -> bool;
 
+    /// What the end of the transport means, where the session knows better.
+    fn ended_as(&self, error: Error) -> Error {
+        error
+    }
+
     /// Everything that was under way ends with an error.
-    fn fail(&mut self, error: &crate::error::Error);
+    fn fail(&mut self, error: &Error);
 }
 
 /// What a session shows its connection.

@@ -143,6 +143,11 @@ impl Host {
         Host::build(engine, Box::new(peers), Some(server.clone()))
     }
 
+    /// A store that holds the account, and peers of the test's own.
+    pub fn with_engine_and_peers(engine: Engine, peers: impl FnMut() -> Box<dyn Peer> + 'static) -> Host {
+        Host::build(engine, Box::new(peers), None)
+    }
+
     fn build(engine: Engine, peers: Box<dyn FnMut() -> Box<dyn Peer>>, server: Option<ModelServer>) -> Host {
         let account = match engine.accounts().expect("accounts").first() {
             Some(account) => account.id,
@@ -272,6 +277,11 @@ impl Host {
 
     pub fn deadline(&self) -> Option<u64> {
         self.link.as_ref().and_then(|l| l.connection.poll_timeout())
+    }
+
+    /// The wall clock goes on, and nothing else.
+    pub fn wall_passes(&mut self, ms: i64) {
+        self.now.wall_ms += ms;
     }
 
     fn set_clock(&mut self, mono_ms: u64) {

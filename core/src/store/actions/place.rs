@@ -8,7 +8,7 @@ use crate::store::apply::fallback_id;
 use crate::store::intents::{FlagsIntent, Goal, IntentRecord, PlaceIntent, Subject};
 use crate::store::records::{MessageRecord, View};
 use crate::store::writer::Writer;
-use crate::store::{arrivals, keys, orphans, view};
+use crate::store::{arrivals, keys, ledger, orphans, view};
 
 /// Moves a message to another mailbox of its account.
 pub(crate) fn move_to(w: &mut Writer<'_>, id: MessageId, to: MailboxId) -> Result<()> {
@@ -27,6 +27,9 @@ pub(crate) fn move_to(w: &mut Writer<'_>, id: MessageId, to: MailboxId) -> Resul
         permit(&home, 't', "move messages out of")?;
     }
     let account = home.account;
+    if home.kind == MailboxKind::PopInbox {
+        ledger::left_inbox(w, id, false)?;
+    }
     view::alter(w, id, |w, record, intents| {
         let placed = record.is_placed();
         let flags = view::server_flags(w, record)?;
@@ -80,6 +83,9 @@ pub(crate) fn expunge(w: &mut Writer<'_>, id: MessageId, after: Option<Operation
     let local = home.kind != MailboxKind::Server;
     if !local && record.is_placed() {
         permit(&home, 't', "delete messages in")?;
+    }
+    if home.kind == MailboxKind::PopInbox {
+        ledger::left_inbox(w, id, true)?;
     }
     let erased = view::alter(w, id, |w, record, intents| {
         if intents.mark().is_some() {
