@@ -349,7 +349,17 @@ fn find_content(
     }
     if let Some(id) = &fact.email_id {
         // A server with ids of its own gives every message one: no weaker match is needed.
-        return Ok(identity::by_server_id(w, account, id)?.map(|found| (found, false)));
+        if let Some(found) = identity::by_server_id(w, account, id)? {
+            return Ok(Some((found, false)));
+        }
+        // But for what this device made, of which the server has not said its id yet.
+        let (None, Some(reading)) = (&fact.body, &fact.reading) else { return Ok(None) };
+        let found = identity::provisional(w, account, &reading.summary, size)?;
+        let named = |c: Option<ContentRecord>| c.is_some_and(|c| c.email_id.is_some());
+        return match found {
+            Some(found) if !named(w.content(found)?) => Ok(Some((found, true))),
+            _ => Ok(None),
+        };
     }
     if let (None, Some(reading)) = (&fact.body, &fact.reading) {
         return Ok(identity::provisional(w, account, &reading.summary, size)?.map(|found| (found, true)));

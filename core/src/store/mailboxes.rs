@@ -206,6 +206,10 @@ fn new_record(account: AccountId, fact: MailboxFact) -> MailboxRecord {
 }
 
 fn refresh(w: &mut Writer<'_>, id: MailboxId, fact: MailboxFact) -> Result<()> {
+    if w.mailbox(id)?.selectable && !fact.selectable {
+        // It was deleted, and its name stays for those below it.
+        empty(w, id)?;
+    }
     let record = w.mailbox(id)?;
     record.wire_name = fact.wire_name;
     record.name = fact.name;
@@ -230,15 +234,21 @@ fn is_same(missing: &MailboxRecord, new: &MailboxFact, alone: bool) -> bool {
 }
 
 pub(crate) fn go(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
+    empty(w, id)?;
+    w.mailbox(id)?.gone = true;
+    w.change(Change::Mailbox(id));
+    Ok(())
+}
+
+/// Everything in a mailbox went with it.
+fn empty(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
     expunge::hide_all(w, id, true)?;
     partials::drop_all(w, id)?;
     let record = w.mailbox(id)?;
-    record.gone = true;
     record.settled = None;
     record.complete = false;
     record.highest_modseq = 0;
     record.bodies_done = BodyPolicy::None;
-    w.change(Change::Mailbox(id));
     Ok(())
 }
 

@@ -253,6 +253,14 @@ pub(crate) fn gone(w: &mut Writer<'_>, id: MessageId) -> Result<()> {
 
 /// The whole account was met: a message that is nowhere was deleted by someone, and that wins over what was wanted of it.
 fn lost(w: &mut Writer<'_>, account: AccountId) -> Result<()> {
+    for (_, subject) in w.operations_of(account)? {
+        let Subject::Place(id) = subject else { continue };
+        let Some(mark) = w.intents(id)?.mark() else { continue };
+        if w.mailbox(mark.target).map_or(true, |m| m.gone || !m.selectable) {
+            // What was sent there went with it: nobody can look any more.
+            looked(w, account, mark.target)?;
+        }
+    }
     for (op, subject) in w.operations_of(account)? {
         let (Subject::Flags(id) | Subject::Place(id)) = subject else { continue };
         let Some(record) = w.message(id)? else {

@@ -17,7 +17,8 @@ const ROUNDS: u32 = 12;
 
 impl Sim {
     /// Nothing goes wrong any more, and everybody syncs until nothing changes.
-    pub fn quiet(&mut self) {
+    pub fn be_quiet(&mut self) {
+        self.quiet = true;
         self.server.calm();
         self.setup.cuts = false;
         self.setup.crashes = false;
@@ -234,6 +235,12 @@ impl Sim {
                 let entry = self.ledger.of(&token).clone();
                 let alone = entry.is_only(Party::Device(number)) && !entry.unsure && !entry.wiped;
                 if !alone || entry.set_aside || entry.copies > 0 {
+                    continue;
+                }
+                if let Wish::Shown(mailbox, _) = wish
+                    && self.name_of(number, mailbox).is_none()
+                {
+                    // Renamed by another, on a server that does not tell which it was.
                     continue;
                 }
                 let (now, wish) = (self.keepable(self.seen(number, id)), self.keepable(wish));

@@ -35,6 +35,8 @@ pub struct Sim {
     pub counts: Counts,
     /// Devices at which a mailbox was deleted.
     pub wipers: BTreeSet<usize>,
+    /// Nothing goes wrong any more.
+    pub quiet: bool,
     trace: Trace,
     /// What was said on the wire is told too.
     talks: bool,
@@ -66,6 +68,7 @@ pub fn run(seed: u64, base: &[u8], trace: &Trace) -> Counts {
         ledger: Ledger::default(),
         counts: Counts::default(),
         wipers: BTreeSet::new(),
+        quiet: false,
         trace: trace.clone(),
         talks: std::env::var("SIM_TALK").is_ok(),
     };
@@ -75,7 +78,7 @@ pub fn run(seed: u64, base: &[u8], trace: &Trace) -> Counts {
         sim.step();
     }
     let happened = sim.server.look().trouble.happened.clone();
-    sim.quiet();
+    sim.be_quiet();
     for (verb, fault) in happened {
         sim.counts.add(format!("fault: {}", fault_name(&verb, &fault)));
     }
