@@ -26,6 +26,8 @@ pub struct Run {
     pub summary: SyncSummary,
     /// The connection's cost at that moment.
     pub cost: Cost,
+    /// Commits that were made durable until then.
+    pub commits: u64,
     /// Problems that the engine went on in spite of.
     pub problems: Vec<String>,
 }
@@ -47,6 +49,7 @@ pub fn run(
     let mut credentials = Some(credentials);
     let mut problems = Vec::new();
     let mut done = None;
+    let mut commits = 0;
     loop {
         while let Some(bytes) = connection.poll_transmit() {
             wire.send(&bytes);
@@ -59,6 +62,7 @@ pub fn run(
                     connection.provide_credentials(given).expect("the server offers what the test wants");
                 }
                 Event::Problem { text } => problems.push(text),
+                Event::Stored { .. } if done.is_none() => commits += 1,
                 Event::Done { result, .. } if done.is_none() => {
                     let summary = result.unwrap_or_else(|e| panic!("the request failed: {e}; {problems:?}"));
                     done = Some((summary, wire.cost));
@@ -66,7 +70,7 @@ pub fn run(
                 }
                 Event::Closed { error: None } => {
                     let (summary, cost) = done.expect("only this host signs out");
-                    return Run { summary, cost, problems };
+                    return Run { summary, cost, commits, problems };
                 }
                 Event::Closed { error: Some(error) } => {
                     panic!("the connection ended: {error}; {problems:?}")

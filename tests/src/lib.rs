@@ -14,6 +14,7 @@
 //! | [`host`] | runs the engine in the test's own process |
 //! | [`scenario`] | the acceptance scenario that every server and profile goes through |
 //! | [`story`] | three databases and another mail program on the same mail |
+//! | [`kill`] | a device whose program is killed while it syncs |
 //! | [`imap`] | a client of a few lines, to fill servers and to prod them |
 
 pub mod compare;
@@ -22,6 +23,7 @@ pub mod cyrus;
 pub mod dovecot;
 pub mod host;
 pub mod imap;
+pub mod kill;
 pub mod program;
 pub mod proxy;
 pub mod scenario;

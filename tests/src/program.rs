@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -142,13 +142,17 @@ impl Program {
         outcome
     }
 
-    /// Runs a command.
-    pub fn run(&self, arguments: &[&str]) -> Outcome {
+    /// Starts a command, whose output is piped.
+    pub fn start(&self, arguments: &[&str]) -> Child {
         let mut command = Command::new(&self.binary);
         command.arg("--db").arg(&self.database).args(arguments).env(PASSWORD, &self.password);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
-            command.spawn().unwrap_or_else(|e| panic!("cannot run {}: {e}", self.binary.display()));
+        command.spawn().unwrap_or_else(|e| panic!("cannot run {}: {e}", self.binary.display()))
+    }
+
+    /// Runs a command.
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        let mut child = self.start(arguments);
         let stdout = drain(child.stdout.take().expect("it is piped"));
         let stderr = drain(child.stderr.take().expect("it is piped"));
         let deadline = Instant::now() + self.time_limit;

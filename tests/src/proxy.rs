@@ -6,6 +6,7 @@
 
 mod filter;
 mod hidden;
+mod trap;
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use filter::Filter;
 pub use hidden::Hidden;
+pub use trap::{CHANGING, Trap};
 
 /// What a client may see of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +145,7 @@ struct State {
     since_cut_was_set: u64,
     turns: Vec<Turn>,
     open: Vec<(u64, TcpStream)>,
+    trap: Option<Trap>,
 }
 
 impl Proxy {
@@ -186,6 +189,27 @@ impl Proxy {
         let mut state = self.shared.lock();
         state.options.cut = cut;
         state.since_cut_was_set = 0;
+    }
+
+    /// Sets a trap for the next connection, in place of one that did not spring.
+    pub fn set_trap(&self, trap: Trap) {
+        self.shared.lock().trap = Some(trap);
+    }
+
+    /// Takes the trap away; whether it had not sprung.
+    pub fn take_trap(&self) -> bool {
+        self.shared.lock().trap.take().is_some()
+    }
+
+    /// Waits until the server has let go of every connection.
+    pub fn await_quiet(&self) {
+        for _ in 0..2_000 {
+            if self.shared.lock().open.is_empty() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        panic!("a connection stays open for two seconds");
     }
 
     /// Closes every connection now.
@@ -279,9 +303,14 @@ impl Link {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let mut passed = self.pass(side, &buffer[..count]);
+            let sprung = self.spring(side, &mut passed);
             if side == Side::Client {
                 self.note(side, &buffer[..count]);
                 if to.write_all(&passed).is_err() {
+                    break;
+                }
+                if let Some(act) = sprung {
+                    act();
                     break;
                 }
                 continue;
@@ -290,7 +319,12 @@ impl Link {
                 continue;
             }
             let cut = self.shorten_to_cut(&mut passed);
-            if self.send_to_client(&passed, &mut to).is_err() || cut {
+            let sent = self.send_to_client(&passed, &mut to);
+            if let Some(act) = sprung {
+                act();
+                break;
+            }
+            if sent.is_err() || cut {
                 break;
             }
         }
@@ -305,6 +339,14 @@ impl Link {
             Side::Client => filter.client_said(bytes),
             Side::Server => filter.server_said(bytes),
         }
+    }
+
+    /// What the trap does now, if its place is in these bytes: what lies behind is dropped.
+    fn spring(&self, side: Side, bytes: &mut Vec<u8>) -> Option<Box<dyn FnOnce() + Send>> {
+        let mut state = self.shared.lock();
+        let at = state.trap.as_mut()?.place(side, bytes)?;
+        bytes.truncate(at);
+        state.trap.take().map(Trap::into_act)
     }
 
     /// Counts and records before the bytes go on, so that an answer cannot be seen before its question.

@@ -1,9 +1,10 @@
 //! How often the engine waits for a server, and how much it says and hears.
 
 use mailkeep::{
-    AccountSettings, BodyPolicy, ConnectionOptions, Engine, EngineOptions, MemoryStorage, MessageRow, Role,
-    Security, SyncScope,
+    AccountSettings, BodyPolicy, ConnectionOptions, Engine, EngineOptions, FlagChange, MemoryStorage,
+    MessageRow, Now, Role, Security, SyncScope,
 };
+use mailkeep_tests::compare::Dump;
 use mailkeep_tests::corpus::generate;
 use mailkeep_tests::dovecot::Dovecot;
 use mailkeep_tests::host::{self, Cost};
@@ -262,6 +263,59 @@ fn shortened(proxy: &Proxy) -> String {
     };
     proxy.transcript().into_iter().map(turn).collect()
 }
+
+#[test]
+fn a_thousand_flags_and_a_thousand_moves_cost_six_round_trips_after_login() {
+    let dovecot = Dovecot::shared();
+    dovecot.add_user("bulk", PASSWORD);
+    dovecot.fill("bulk", "INBOX", generate(14, 2 * BULK, 300));
+    let archive = dovecot.fill("bulk", "Archive", generate(15, 5, 300));
+    let proxy = Proxy::start(dovecot.imap_port(), ProxyOptions { record: true, ..ProxyOptions::default() });
+    let engine = Engine::open(MemoryStorage::new(), EngineOptions::new(1)).expect("a new store");
+    let mut settings = AccountSettings::imap("Test", "127.0.0.1", "bulk");
+    settings.security = Security::Insecure;
+    settings.mechanism = Some("LOGIN".to_owned());
+    let account = engine.add_account(settings).expect("good settings");
+    let sync = || {
+        let options = ConnectionOptions::new([7; 32], false);
+        let mut connection = engine.connect(account, options).expect("there is the account");
+        connection.sync(SyncScope::account());
+        host::run(&mut connection, proxy.port(), host::password("bulk", PASSWORD), |_| {})
+    };
+    sync();
+    let all = engine.mailboxes(account).expect("the store is whole");
+    let named = |name: &str| all.iter().find(|m| m.name == name).expect("it was synced").id;
+    let rows = engine.messages(named("INBOX"), None, 2 * BULK).expect("the mailbox is there").rows;
+    // Every other one, so that no range of UIDs makes it cheap.
+    let (flagged, moved): (Vec<_>, Vec<_>) =
+        rows.iter().map(|r| (r.uid, r.id)).partition(|(uid, _)| uid % 2 == 0);
+    let ids = |some: &[(u32, mailkeep::MessageId)]| some.iter().map(|(_, id)| *id).collect::<Vec<_>>();
+    let (now, change) = (Now::new(0, 1_800_000_000_000), FlagChange::default().set("\\Flagged").set("todo"));
+    assert_eq!(engine.set_flags(now, &ids(&flagged), &change).expect("flagged"), BULK as u64);
+    assert_eq!(engine.move_messages(now, &ids(&moved), named("Archive")).expect("moved"), BULK as u64);
+    proxy.reset();
+    let run = sync();
+    let turns = proxy.transcript();
+    let end = turns.iter().position(|t| t.side == Side::Client && ends_with(&t.bytes, b" LOGOUT\r\n"));
+    let end = end.unwrap_or_else(|| panic!("no LOGOUT:\n{}", shortened(&proxy)));
+    // The greeting is waited for before the login.
+    let waits = turns[..end].iter().filter(|t| t.side == Side::Server).count() - 1;
+    let told = format!(
+        "{waits} round trips after the greeting on the wire, {} commands, {} commits, {} bytes up",
+        run.summary.commands, run.commits, run.cost.bytes_up
+    );
+    eprintln!("1,000 flagged and 1,000 moved: {told}");
+    assert!(waits <= 6, "{told}\n{}", shortened(&proxy));
+    assert_eq!(run.summary.operations_replayed, 2 * BULK as u64, "{run:?}");
+    assert!(engine.pending(None).expect("the journal").is_empty());
+    let dump = Dump::read(dovecot.imap_port(), "bulk", PASSWORD);
+    let inbox = &dump.mailboxes["INBOX"].messages;
+    let marked = inbox.values().filter(|m| m.flags.contains("\\flagged") && m.flags.contains("todo"));
+    assert_eq!((inbox.len(), marked.count()), (BULK, BULK));
+    assert_eq!(dump.mailboxes["Archive"].messages.len(), BULK + archive);
+}
+
+const BULK: usize = 1_000;
 
 #[test]
 fn an_unchanged_large_mailbox_costs_next_to_nothing() {

@@ -215,12 +215,11 @@ fn granted(
     if let Some(op) = intents.granted(flags) {
         return w.operation_done(op);
     }
-    let Some(op) = intents.flags.as_ref().map(|f| f.op) else { return Ok(()) };
-    if w.operation(op)?.is_none() {
-        let own = w.new_operation(account, Subject::Flags(id))?;
-        if let Some(flags) = &mut intents.flags {
-            flags.op = own;
-        }
+    // What was to go along with its place, and did not, is wanted by itself from now on.
+    if let Some(wanted) = intents.flags.as_mut().filter(|f| f.refused.is_none())
+        && w.operation(wanted.op)?.is_none()
+    {
+        wanted.op = w.new_operation(account, Subject::Flags(id))?;
     }
     Ok(())
 }

@@ -336,7 +336,7 @@ fn upload(w: &mut Writer<'_>, account: AccountId, id: MessageId, message: &Messa
         record.view = View::Here;
         record.internal_date = record.internal_date.div_euclid(1000) * 1000;
         place::want(w, account, id, intents, Goal::Append, None)?;
-        place::take_flags_along(w, intents, flags);
+        place::take_flags_along(w, intents, flags, FlagSet::default());
         Ok(())
     })?;
     Ok(())

@@ -336,7 +336,9 @@ impl<'a> Planner<'a> {
     /// Whether something can be put into a mailbox now. Where it never can, that is noted.
     fn is_ready(&mut self, op: OperationId, to: MailboxId) -> bool {
         match self.mailboxes.get(&to) {
-            Some(m) if m.gone || !m.selectable && !m.wish.unborn => self.work.hopeless.push((op, "the mailbox was deleted on the server")),
+            Some(m) if m.gone || !m.selectable && !m.wish.unborn => {
+                self.work.hopeless.push((op, "the mailbox was deleted on the server"))
+            }
             Some(m) if m.wish.doomed => self.work.hopeless.push((op, "the mailbox is to be deleted")),
             Some(m) if !m.wish.unborn => return true,
             Some(_) if self.stillborn.contains(&to) => {

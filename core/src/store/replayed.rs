@@ -63,8 +63,12 @@ fn flags_under_way(w: &mut Writer<'_>, messages: Vec<MessageId>, sent: bool) -> 
         if !sent {
             // What the answer showed counts from now on.
             view::alter(w, id, |w, record, intents| {
+                if !record.is_placed() {
+                    // On its way: it shows when it arrives.
+                    return Ok(());
+                }
                 let server = view::server_flags(w, record)?;
-                match intents.granted(&server).filter(|_| record.is_placed()) {
+                match intents.granted(&server) {
                     Some(op) => w.operation_done(op),
                     None => Ok(()),
                 }

@@ -66,7 +66,7 @@ pub(crate) fn append(w: &mut Writer<'_>, to: MailboxId, message: NewMessage) -> 
             return arrivals::move_in_locally(w, account, id, record, intents, to, &flags);
         }
         place::want(w, account, id, intents, Goal::Append, None)?;
-        place::take_flags_along(w, intents, flags);
+        place::take_flags_along(w, intents, flags, FlagSet::default());
         Ok(())
     })?;
     Ok(id)

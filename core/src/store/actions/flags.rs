@@ -5,9 +5,10 @@ use crate::flags::{FlagSet, Flags};
 use crate::ids::MessageId;
 use crate::model::MailboxKind;
 use crate::store::actions::{permit, shown};
-use crate::store::intents::{FlagsIntent, Subject};
+use crate::store::intents::{FlagsIntent, Goal, Subject};
+use crate::store::records::MessageRecord;
 use crate::store::writer::Writer;
-use crate::store::{arrivals, view};
+use crate::store::{arrivals, identity, view};
 
 /// What to do to flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub(crate) fn change(w: &mut Writer<'_>, id: MessageId, change: &Change) -> Resu
         if add.is_empty() && remove.is_empty() {
             return Ok(());
         }
+        keep_from_copies(w, id, record, &add)?;
         if local && record.is_placed() {
             let flags = server.union(&add).difference(&remove);
             let modseq = arrivals::next_local_modseq(w, record.mailbox)?;
@@ -64,8 +66,10 @@ pub(crate) fn change(w: &mut Writer<'_>, id: MessageId, change: &Change) -> Resu
             refused: None,
         };
         intents.flags = Some(new.clone());
-        // What the server has already is not wanted any more, unless a command under way changes it.
-        if intents.granted(&server).is_some() {
+        // What the server has already is not wanted any more, unless a command under way changes it. With which flags it
+        // makes a copy is not known yet.
+        let unmade = matches!(intents.goal(), Some(Goal::Copy { .. })) && !record.is_placed();
+        if !unmade && intents.granted(&server).is_some() {
             return Ok(());
         }
         // Flags of a message that is still to be sent go with it.
@@ -79,6 +83,38 @@ pub(crate) fn change(w: &mut Writer<'_>, id: MessageId, change: &Change) -> Resu
         }
         Ok(())
     })?;
+    Ok(())
+}
+
+/// A copy that the server is still to make has the flags of the moment in which it was asked for, and none that come later.
+fn keep_from_copies(
+    w: &mut Writer<'_>,
+    id: MessageId,
+    record: &MessageRecord,
+    later: &FlagSet,
+) -> Result<()> {
+    if w.counters.intents == 0 || later.is_empty() {
+        return Ok(());
+    }
+    for holder in identity::holders(w, record.content)? {
+        let mut intents = w.intents(holder)?;
+        let Some(op) = intents.place.as_ref().filter(|p| p.goal == Goal::Copy { source: id }).map(|p| p.op)
+        else {
+            continue;
+        };
+        let created_ms = w.now_ms;
+        let none = || FlagsIntent {
+            op,
+            created_ms,
+            add: FlagSet::default(),
+            remove: FlagSet::default(),
+            sent: None,
+            refused: None,
+        };
+        let flags = intents.flags.get_or_insert_with(none);
+        flags.remove = flags.remove.union(&later.difference(&flags.add));
+        w.put_intents(holder, &intents)?;
+    }
     Ok(())
 }
 

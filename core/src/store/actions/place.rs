@@ -1,6 +1,7 @@
 //! Messages moved, copied and deleted by a person.
 
 use crate::error::{Error, Result};
+use crate::flags::FlagSet;
 use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
 use crate::model::{MailboxKind, Role};
 use crate::store::actions::{mailbox, permit, shown, target};
@@ -122,8 +123,8 @@ pub(crate) fn copy_to(w: &mut Writer<'_>, id: MessageId, to: MailboxId) -> Resul
         let why = "it belongs to another account".to_owned();
         return Err(Error::Invalid { what: "mailbox", why });
     }
-    let flags = view::server_flags(w, &record)?;
-    let flags = w.intents(id)?.over(&flags);
+    let server = view::server_flags(w, &record)?;
+    let flags = w.intents(id)?.over(&server);
     let copy = fallback_id(w);
     let entry = MessageRecord {
         mailbox: to,
@@ -144,7 +145,7 @@ pub(crate) fn copy_to(w: &mut Writer<'_>, id: MessageId, to: MailboxId) -> Resul
             return arrivals::move_in_locally(w, account, copy, record, intents, to, &flags);
         }
         want(w, account, copy, intents, goal, None)?;
-        take_flags_along(w, intents, flags);
+        take_flags_along(w, intents, flags.clone(), server.difference(&flags));
         Ok(())
     })?;
     Ok(copy)
@@ -163,17 +164,11 @@ pub(super) fn enter(
     Ok(())
 }
 
-/// Flags that a message has from the start go with it.
-pub(crate) fn take_flags_along(w: &Writer<'_>, intents: &mut IntentRecord, flags: crate::flags::FlagSet) {
-    let Some(op) = intents.place.as_ref().map(|p| p.op).filter(|_| !flags.is_empty()) else { return };
-    intents.flags = Some(FlagsIntent {
-        op,
-        created_ms: w.now_ms,
-        add: flags,
-        remove: Default::default(),
-        sent: None,
-        refused: None,
-    });
+/// Flags that a message has from the start go with it, and those that it must not have are taken off what it is made of.
+pub(crate) fn take_flags_along(w: &Writer<'_>, intents: &mut IntentRecord, add: FlagSet, remove: FlagSet) {
+    let some = !(add.is_empty() && remove.is_empty());
+    let Some(op) = intents.place.as_ref().map(|p| p.op).filter(|_| some) else { return };
+    intents.flags = Some(FlagsIntent { op, created_ms: w.now_ms, add, remove, sent: None, refused: None });
 }
 
 /// Enters where a message is to go.

@@ -38,12 +38,13 @@ impl Driver {
             }
             Step::Mark { targets } => self.mark_answered(targets, ok, status),
             Step::Expunge { targets } => {
-                if ok {
-                    self.went(&targets);
-                } else {
+                if !ok {
                     self.not_now(&targets, status);
+                } else if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
+                    source.expunged(targets);
                 }
             }
+            Step::Expunged { targets } => self.expunged_answered(targets, ok),
             Step::Append { op, message, to, flags } => {
                 self.append_answered(op, message, to, flags, ok, status);
             }
@@ -194,6 +195,14 @@ impl Driver {
         }
     }
 
+    /// What was to be expunged and is there still is tried again another time.
+    fn expunged_answered(&mut self, mut targets: Vec<Sent>, ok: bool) {
+        let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) else { return };
+        let stayed = source.take_stayed();
+        targets.retain(|t| ok && !stayed.contains(t.uid));
+        self.went(&targets);
+    }
+
     fn not_now(&mut self, targets: &[Sent], status: &Status<'_>) {
         if let (Some(Code::Plain(PlainCode::NoPerm)), Some(mailbox)) = (&status.code, self.selected.mailbox) {
             // What the user may do here is not what was thought.
@@ -218,8 +227,11 @@ impl Driver {
     }
 
     /// These are no longer under their UIDs.
-    fn went(&mut self, targets: &[Sent]) {
+    pub(super) fn went(&mut self, targets: &[Sent]) {
         let Some(mailbox) = self.selected.mailbox else { return };
+        if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
+            source.took_out(targets.len());
+        }
         let uids = uids_of(targets);
         self.selected.known = self.selected.known.difference(&uids);
         self.selected.vanished = self.selected.vanished.difference(&uids);

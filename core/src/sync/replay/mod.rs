@@ -104,6 +104,10 @@ pub(crate) enum Step {
     Expunge {
         targets: Vec<Sent>,
     },
+    /// What of it is there still.
+    Expunged {
+        targets: Vec<Sent>,
+    },
     Download,
     Append {
         op: OperationId,
@@ -365,9 +369,14 @@ impl Driver {
 
     /// An untagged COPYUID: only for a MOVE that is under way, and for what it named (RFC 6851 §4.3).
     pub(super) fn copy_uid(&mut self, code: &Code<'_>) {
+        let Code::CopyUid { source, .. } = code else { return };
+        // Of several, the one that named these: Dovecot tells of all of them before it answers the first.
+        let Some((first, _)) = source.ranges().next() else { return };
         let waiting = self.out.waiting().find_map(|p| match p {
             Purpose::Replay(step) => match &**step {
-                Step::Move { to, targets } => Some((*to, targets.clone())),
+                Step::Move { to, targets } if targets.iter().any(|t| t.uid == first) => {
+                    Some((*to, targets.clone()))
+                }
                 _ => None,
             },
             _ => None,

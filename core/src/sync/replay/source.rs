@@ -38,6 +38,13 @@ pub(crate) struct Source {
     phase: Phase,
     /// After a MOVE that was refused: what is still there, and whether the refusal was about all.
     remaining: Option<(UidSet, bool)>,
+    /// Messages in it when it was opened, and how many of them were taken out since.
+    exists: u32,
+    taken_out: usize,
+    /// What the server said that it expunged.
+    expunged: Vec<Sent>,
+    /// What is there still, where that is asked.
+    stayed: UidSet,
 }
 
 /// How far the work on a mailbox has come.
@@ -60,6 +67,20 @@ impl Source {
     /// What is still there is asked for.
     pub(super) fn remaining(&mut self, all_at_fault: bool) {
         self.remaining = Some((UidSet::new(), all_at_fault));
+    }
+
+    /// So many messages were taken out of it, as the server says.
+    pub(super) fn took_out(&mut self, count: usize) {
+        self.taken_out += count;
+    }
+
+    /// The server said that it expunged these.
+    pub(super) fn expunged(&mut self, targets: Vec<Sent>) {
+        self.expunged.extend(targets);
+    }
+
+    pub(super) fn take_stayed(&mut self) -> UidSet {
+        std::mem::take(&mut self.stayed)
     }
 
     pub(super) fn take_remaining(&mut self) -> (UidSet, bool) {
@@ -124,6 +145,10 @@ impl Driver {
             flagged: Vec::new(),
             phase: Phase::Checking,
             remaining: None,
+            exists: 0,
+            taken_out: 0,
+            expunged: Vec::new(),
+            stayed: UidSet::new(),
         };
         if let Some(replay) = &mut self.replay {
             replay.source = Some(source);
@@ -166,6 +191,7 @@ impl Driver {
             if let Some((here, _)) = &mut source.remaining {
                 here.insert(uid);
             }
+            source.stayed.insert(uid);
             let known = source.met.entry(uid).or_default();
             known.size = met.size.or(known.size);
             known.internal_date = met.internal_date.or(known.internal_date);
@@ -184,6 +210,7 @@ impl Driver {
             || s.highest_modseq != 0 && s.highest_modseq < r.highest_modseq;
         source.failed = !ok || renumbered;
         source.read_only |= s.read_only;
+        source.exists = s.exists;
         if source.failed {
             // What comes under these numbers is not what is known under them.
             s.known = UidSet::new();
@@ -308,11 +335,12 @@ impl Driver {
         for (to, targets) in in_order(copies) {
             self.send_copies(to, targets, false)?;
         }
-        for (to, targets) in in_order(moves) {
-            self.send_moves(to, targets)?;
-        }
+        // Before the moves: Dovecot answers OK to a UID EXPUNGE that comes in one flight behind a MOVE, and does nothing.
         if !deletes.is_empty() {
             self.send_deletes(deletes)?;
+        }
+        for (to, targets) in in_order(moves) {
+            self.send_moves(to, targets)?;
         }
         self.send_downloads(downloads, false)?;
         self.send_downloads(doubtful, true)?;
@@ -440,6 +468,9 @@ impl Driver {
 
     /// Every command of the flight is answered.
     pub(super) fn stage_acted(&mut self) -> Result<()> {
+        if self.look_at_expunged()? {
+            return Ok(());
+        }
         self.opening.retain(|_, o| o.request != RequestId(0));
         let flagged = self.replay.as_mut().and_then(|r| r.source.as_mut()).map(|s| s.flagged.clone());
         if let Some(flagged) = flagged.filter(|f| !f.is_empty()) {
@@ -447,6 +478,30 @@ impl Driver {
         }
         self.flush(Next::Replay(Stage::Acted));
         Ok(())
+    }
+
+    /// OK to EXPUNGE is not success either: where the server has not counted out as many as were to go, they are asked for.
+    /// Returns whether an answer is to come.
+    fn look_at_expunged(&mut self) -> Result<bool> {
+        let exists = self.selected.exists;
+        let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) else { return Ok(false) };
+        let targets = std::mem::take(&mut source.expunged);
+        if targets.is_empty() {
+            return Ok(false);
+        }
+        if source.exists.saturating_sub(exists) as usize >= source.taken_out + targets.len() {
+            self.went(&targets);
+            return Ok(false);
+        }
+        source.stayed = UidSet::new();
+        for set in split_set(&uids_of(&targets), MAX_SET) {
+            let some = targets.iter().filter(|t| set.contains(t.uid)).copied().collect();
+            let set = NumberSet::Set(set);
+            let items = vec![FetchItem::Uid, FetchItem::Flags];
+            let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
+            self.send_step(&fetch, Step::Expunged { targets: some })?;
+        }
+        Ok(true)
     }
 
     /// What was done is durable: what did not take is asked for once more, and what has become possible is done.
