@@ -128,6 +128,7 @@ mod options;
 pub mod pop3;
 mod room;
 pub mod sasl;
+pub mod serve;
 pub mod set;
 mod shared;
 mod store;

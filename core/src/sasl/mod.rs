@@ -1,4 +1,4 @@
-//! The client's side of SASL (RFC 4422), for IMAP and POP3 alike.
+//! The client's side of SASL (RFC 4422), for IMAP and POP3 alike; [`server`] is the other.
 //!
 //! [`choose`] picks a mechanism, [`Exchange::new`] begins it. Then the session carries octets, without
 //! their base64, between server and exchange:
@@ -18,6 +18,7 @@ mod mechanism;
 mod oauth;
 mod prepare;
 mod scram;
+pub mod server;
 #[cfg(test)]
 mod tests;
 

@@ -27,7 +27,7 @@ pub(super) enum Hash {
 type Digested = Zeroizing<Vec<u8>>;
 
 impl Hash {
-    fn hmac(self, key: &[u8], message: &[u8]) -> Digested {
+    pub(super) fn hmac(self, key: &[u8], message: &[u8]) -> Digested {
         fn mac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Digested {
             let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
             mac.update(message);
@@ -39,7 +39,7 @@ impl Hash {
         }
     }
 
-    fn digest(self, data: &[u8]) -> Digested {
+    pub(super) fn digest(self, data: &[u8]) -> Digested {
         Zeroizing::new(match self {
             Hash::Sha1 => Sha1::digest(data).to_vec(),
             Hash::Sha256 => Sha256::digest(data).to_vec(),
@@ -47,7 +47,7 @@ impl Hash {
     }
 
     /// `Hi` (RFC 5802 §2.2)
-    fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Digested {
+    pub(super) fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Digested {
         match self {
             Hash::Sha1 => {
                 let mut key = Zeroizing::new(vec![0; 20]);

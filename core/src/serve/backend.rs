@@ -1,0 +1,334 @@
+//! What a server session asks of the mail that it serves.
+//!
+//! A session keeps no mail and no truth of its own: it holds the numbers that it has told its client, and
+//! asks the [`Backend`] for everything else. What IMAP promises its clients rests on what is written here.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::flags::FlagSet;
+use crate::ids::MailboxId;
+use crate::imap::command::StoreAction;
+use crate::message::Description;
+use crate::sasl::server::Verifier;
+use crate::set::UidSet;
+
+/// What a [`Backend`] answers.
+pub type Result<T> = std::result::Result<T, Refusal>;
+
+/// Who may sign in, and what they find then.
+pub trait Users {
+    /// One user's mail.
+    type Backend: Backend;
+
+    /// What is kept of a user's password; `None` for nobody.
+    fn verifier(&self, user: &str) -> Option<Verifier>;
+
+    /// The mail of a user who has proved who it is.
+    ///
+    /// # Errors
+    /// Where it cannot be had now.
+    fn open(&self, user: &str) -> Result<Self::Backend>;
+}
+
+/// One user's mail, as a session sees it. Many sessions may have it at once; what one does the others find in
+/// [`Backend::changes`].
+///
+/// Of every mailbox it must hold:
+/// - UIDs rise and are never used again under one UIDVALIDITY, which does not change while the mailbox is.
+/// - Every change (an append, flags, an expunge) has a mod-sequence above all before it; what is done by one
+///   call has one mod-sequence, and is seen whole or not at all.
+/// - Expunges are remembered with their mod-sequence for as long as [`Changes::complete`] says so.
+///
+/// Names are UTF-8 with [`Backend::delimiter`] between levels; `INBOX` is there always and spelt so.
+pub trait Backend {
+    /// A message on its way in.
+    type Upload;
+
+    /// What stands between the levels of a name.
+    fn delimiter(&self) -> char {
+        '/'
+    }
+
+    /// Rises with every change to any mailbox: a cheap way to see that there is nothing to ask.
+    fn revision(&self) -> u64;
+
+    /// Every mailbox, and every name that is subscribed to without being one; in any order.
+    ///
+    /// # Errors
+    /// The store's.
+    fn mailboxes(&self) -> Result<Vec<Mailbox>>;
+
+    /// What STATUS says.
+    ///
+    /// # Errors
+    /// [`Refusal::Nonexistent`], or the store's.
+    fn status(&self, mailbox: MailboxId) -> Result<Status>;
+
+    /// Makes a mailbox, and what is missing above it.
+    ///
+    /// # Errors
+    /// [`Refusal::AlreadyExists`], [`Refusal::Cannot`], [`Refusal::UseAttr`] for attributes that cannot be
+    /// given, or the store's.
+    fn create(&self, name: &str, special_use: &[String]) -> Result<MailboxId>;
+
+    /// Deletes a mailbox with its mail. Others below it stay.
+    ///
+    /// # Errors
+    /// [`Refusal::Nonexistent`], [`Refusal::Cannot`] for INBOX, or the store's.
+    fn delete(&self, mailbox: MailboxId) -> Result<()>;
+
+    /// Renames a mailbox and what is below it. Renaming INBOX moves its mail to a new one (RFC 9051 §6.3.6).
+    ///
+    /// # Errors
+    /// [`Refusal::Nonexistent`], [`Refusal::AlreadyExists`], [`Refusal::Cannot`], or the store's.
+    fn rename(&self, mailbox: MailboxId, to: &str) -> Result<()>;
+
+    /// Subscribes to a name, or no longer, whether there is such a mailbox or not.
+    ///
+    /// # Errors
+    /// The store's.
+    fn subscribe(&self, name: &str, subscribed: bool) -> Result<()>;
+
+    /// The messages from a UID on, ascending, at most `most`. What SELECT, SEARCH by flags and FETCH of flags
+    /// read: it should touch no more than rows.
+    ///
+    /// # Errors
+    /// [`Refusal::Nonexistent`], or the store's.
+    fn rows(&self, mailbox: MailboxId, from: u32, most: usize) -> Result<Vec<Row>>;
+
+    /// What changed above a mod-sequence.
+    ///
+    /// # Errors
+    /// [`Refusal::Nonexistent`], or the store's.
+    fn changes(&self, mailbox: MailboxId, since: u64) -> Result<Changes>;
+
+    /// What is kept beside a message; `None` where it is not here any more.
+    ///
+    /// # Errors
+    /// The store's.
+    fn facts(&self, mailbox: MailboxId, uid: u32) -> Result<Option<Facts>>;
+
+    /// What FETCH says of it: computed once, when it comes in or is first asked for.
+    ///
+    /// # Errors
+    /// The store's.
+    fn description(&self, mailbox: MailboxId, uid: u32) -> Result<Option<Arc<Description>>>;
+
+    /// Octets of a message; fewer only at its end.
+    ///
+    /// # Errors
+    /// The store's.
+    fn read(&self, mailbox: MailboxId, uid: u32, octets: Range<u64>) -> Result<Option<Vec<u8>>>;
+
+    /// A line of its text (RFC 8970); `None` where it has no text.
+    ///
+    /// # Errors
+    /// The store's.
+    fn preview(&self, mailbox: MailboxId, uid: u32) -> Result<Option<String>>;
+
+    /// Changes flags. Messages above `unchanged_since` are left alone and named. A message whose flags are
+    /// already so does not change, nor does its mod-sequence.
+    ///
+    /// # Errors
+    /// [`Refusal::Limit`] for too many keywords, or the store's.
+    fn store(&self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange<'_>) -> Result<Stored>;
+
+    /// Removes the messages with `\Deleted`, all or of these UIDs; gives which.
+    ///
+    /// # Errors
+    /// The store's.
+    fn expunge(&self, mailbox: MailboxId, uids: Option<&UidSet>) -> Result<UidSet>;
+
+    /// Copies messages, or moves them, all or none, in the order of their UIDs.
+    ///
+    /// # Errors
+    /// [`Refusal::Nonexistent`] of the target, [`Refusal::OverQuota`], or the store's.
+    fn copy(&self, from: MailboxId, uids: &UidSet, to: MailboxId, remove: bool) -> Result<Copied>;
+
+    /// Largest message that is taken (RFC 7889).
+    fn append_limit(&self) -> Option<u64> {
+        None
+    }
+
+    /// Begins to take a message of so many octets for a mailbox. What is not finished leaves nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::OverQuota`], [`Refusal::TooBig`], or the store's.
+    fn begin_upload(&self, to: MailboxId, octets: u64) -> Result<Self::Upload>;
+
+    /// Takes the next octets.
+    ///
+    /// # Errors
+    /// The store's.
+    fn upload(&self, upload: &mut Self::Upload, octets: &[u8]) -> Result<()>;
+
+    /// Puts uploaded messages into a mailbox, all or none (RFC 3502). With `replaces`, a mailbox and a UID in it,
+    /// that message goes in the same step (RFC 8508).
+    ///
+    /// # Errors
+    /// [`Refusal::Nonexistent`], [`Refusal::OverQuota`], or the store's.
+    fn append(
+        &self,
+        to: MailboxId,
+        messages: Vec<Appended<Self::Upload>>,
+        replaces: Option<(MailboxId, u32)>,
+    ) -> Result<Copied>;
+
+    /// The quota root of everything here, empty where there is none: name, usage, limit (RFC 9208).
+    ///
+    /// # Errors
+    /// The store's.
+    fn quota(&self) -> Result<Vec<(&'static str, u64, u64)>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No such mailbox.
+    #[error("no such mailbox")]
+    Nonexistent,
+    /// There is one already.
+    #[error("it exists already")]
+    AlreadyExists,
+    /// Never possible, and why.
+    #[error("{0}")]
+    Cannot(&'static str),
+    /// Attributes of special use that cannot be given (RFC 6154 §3).
+    #[error("that special use cannot be given")]
+    UseAttr,
+    /// There is no room.
+    #[error("there is no room for it")]
+    OverQuota,
+    /// Larger than what is taken.
+    #[error("the message is too large")]
+    TooBig,
+    /// A bound of the store.
+    #[error("too many of them")]
+    Limit,
+    /// The store failed; the text is for the log, not for the client.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// One name in the list of mailboxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    /// The mailbox; `None` for a name that is only subscribed to, or only has others below it.
+    pub id: Option<MailboxId>,
+    /// Its name.
+    pub name: String,
+    /// Whether it is subscribed to.
+    pub subscribed: bool,
+    /// `\Sent`, `\Drafts`, … (RFC 6154); empty where it has none.
+    pub special_use: Vec<String>,
+}
+
+/// What STATUS and SELECT say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Status {
+    /// UIDVALIDITY; never 0.
+    pub uid_validity: u32,
+    /// UIDNEXT
+    pub uid_next: u32,
+    /// HIGHESTMODSEQ, expunges counted; never 0.
+    pub highest_modseq: u64,
+    /// MESSAGES
+    pub messages: u32,
+    /// UNSEEN
+    pub unseen: u32,
+    /// DELETED
+    pub deleted: u32,
+    /// SIZE
+    pub size: u64,
+    /// DELETED-STORAGE, in octets
+    pub deleted_size: u64,
+    /// MAILBOXID (RFC 8474)
+    pub object_id: String,
+    /// Flags and keywords in use.
+    pub flags: FlagSet,
+}
+
+/// A message's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// UID
+    pub uid: u32,
+    /// Its last change.
+    pub modseq: u64,
+    /// Its flags.
+    pub flags: FlagSet,
+}
+
+/// What changed in a mailbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New and changed messages that are here, ascending.
+    pub rows: Vec<Row>,
+    /// UIDs that went.
+    pub expunged: UidSet,
+    /// The mod-sequence up to which this tells everything.
+    pub modseq: u64,
+    /// Whether expunges are remembered that far back; where not, whoever asks compares with what is here.
+    pub complete: bool,
+}
+
+/// What is kept beside a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Octets.
+    pub size: u64,
+    /// INTERNALDATE in milliseconds since 1970.
+    pub internal_date: i64,
+    /// SAVEDATE in milliseconds since 1970.
+    pub save_date: Option<i64>,
+    /// EMAILID (RFC 8474)
+    pub email_id: String,
+    /// THREADID
+    pub thread_id: Option<String>,
+}
+
+/// What STORE does.
+#[derive(Debug, Clone, Copy)]
+pub struct FlagChange<'a> {
+    /// How.
+    pub action: StoreAction,
+    /// Which flags.
+    pub flags: &'a FlagSet,
+    /// Only to messages whose mod-sequence is not above this.
+    pub unchanged_since: Option<u64>,
+}
+
+/// What STORE did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// UIDs that were left alone, having changed since.
+    pub modified: UidSet,
+    /// The mod-sequence that changed messages have now; 0 where none did.
+    pub modseq: u64,
+}
+
+/// An uploaded message with what APPEND says of it.
+#[derive(Debug)]
+pub struct Appended<U> {
+    /// Its octets.
+    pub upload: U,
+    /// Its flags.
+    pub flags: FlagSet,
+    /// INTERNALDATE in milliseconds since 1970.
+    pub internal_date: i64,
+}
+
+/// Where messages went (RFC 4315).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// UIDVALIDITY of the target.
+    pub uid_validity: u32,
+    /// Which were copied; empty for an append.
+    pub source: UidSet,
+    /// What they are there, in the same order.
+    pub target: UidSet,
+}

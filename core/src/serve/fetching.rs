@@ -1,0 +1,481 @@
+//! FETCH, made while it goes out: message by message, item by item, and large octets in pieces (RFC 9051 §6.4.5).
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::answer::Answer;
+use super::backend::{Backend, Facts, FlagChange, Refusal, Row, Users};
+use super::dispatch::Tell;
+use super::selected::PAGE;
+use super::session::{CHUNK, Session};
+use crate::flags::{FlagSet, Flags};
+use crate::ids::MailboxId;
+use crate::imap::command::{FetchItem, Section, StoreAction};
+use crate::imap::response::PlainCode;
+use crate::imap::server::command::Command;
+use crate::imap::server::response::{FetchValue, FetchWriter, Response, SectionOctets};
+use crate::message::{Decoder, Located, TransferEncoding, select_fields};
+use crate::set::UidSet;
+
+/// A FETCH under way.
+#[derive(Debug)]
+pub(super) struct Fetching {
+    tag: String,
+    uid: bool,
+    items: Vec<FetchItem>,
+    mailbox: MailboxId,
+    /// The UIDs, and how many of them are done.
+    uids: Vec<u32>,
+    at: usize,
+    since: u64,
+    /// The mod-sequence that `\Seen` was set with, if it was.
+    own: u64,
+    rows: VecDeque<Row>,
+    open: Option<Open>,
+    refused: Option<Answer>,
+}
+
+/// The answer for one message, half written.
+#[derive(Debug)]
+struct Open {
+    row: Row,
+    writer: FetchWriter,
+    next: usize,
+    facts: Option<Facts>,
+    stream: Option<Stream>,
+}
+
+/// Octets of a section that are on their way.
+#[derive(Debug)]
+struct Stream {
+    octets: Range<u64>,
+    decoder: Option<Decoder>,
+    /// Decoded octets to leave out first, and then to put out.
+    skip: u64,
+    left: u64,
+}
+
+impl<U: Users> Session<U> {
+    pub(super) fn fetch(&mut self, tag: &str, command: &Command) {
+        match self.begin_fetching(tag, command) {
+            Ok(fetching) => self.fetching = Some(fetching),
+            Err(answer) => {
+                let uid = matches!(command, Command::Fetch { uid: true, .. });
+                self.finish(tag, if uid { Tell::Everything } else { Tell::NotExpunges }, Err(answer));
+            }
+        }
+    }
+
+    fn begin_fetching(&mut self, tag: &str, command: &Command) -> Result<Fetching, Answer> {
+        let Command::Fetch { uid, set, items, changed_since, partial } = command else {
+            return Err(Answer::bad("FETCH"));
+        };
+        let mut items = items.clone();
+        let gmail = |item: &FetchItem| {
+            matches!(item, FetchItem::GmailLabels | FetchItem::GmailMessageId | FetchItem::GmailThreadId)
+        };
+        if items.iter().any(gmail) {
+            return Err(Answer::bad("that is Gmail's"));
+        }
+        let asks_modseq = changed_since.is_some() || items.contains(&FetchItem::ModSeq);
+        if changed_since.is_some_and(|since| since.vanished) && !self.user()?.enabled.qresync {
+            return Err(Answer::bad("enable QRESYNC first"));
+        }
+        self.user_mut()?.enabled.condstore |= asks_modseq;
+        if changed_since.is_some() && !items.contains(&FetchItem::ModSeq) {
+            items.insert(0, FetchItem::ModSeq);
+        }
+        if *uid && !items.contains(&FetchItem::Uid) {
+            items.insert(0, FetchItem::Uid);
+        }
+        let selected = self.selected()?;
+        let (mailbox, read_only) = (selected.id, selected.read_only);
+        let mut uids = selected.named(*uid, set)?;
+        if let Some(range) = partial {
+            uids = part_of(&uids, *range).to_vec();
+        }
+        let mut since = 0;
+        if let Some(changed) = changed_since {
+            since = changed.modseq;
+            let changes = self.backend()?.changes(mailbox, since)?;
+            if changed.vanished {
+                let next = self.backend()?.status(mailbox)?.uid_next;
+                let asked = match set {
+                    crate::imap::command::NumberSet::Saved => self.selected()?.saved.clone(),
+                    set => crate::imap::server::search::resolve(set, next.max(2) - 1, &UidSet::new()),
+                };
+                let gone = self.vanished(&changes, &UidSet::new(), next)?.intersection(&asked);
+                if !gone.is_empty() {
+                    self.put(&Response::Vanished { earlier: true, uids: &gone });
+                }
+            }
+            let changed: UidSet = changes.rows.iter().map(|row| row.uid).collect();
+            uids.retain(|uid| changed.contains(*uid));
+        }
+        let mut own = 0;
+        if !read_only && items.iter().any(sets_seen) && !uids.is_empty() {
+            let flags = FlagSet::new(Flags::SEEN);
+            let change = FlagChange { action: StoreAction::Add, flags: &flags, unchanged_since: None };
+            let set: UidSet = uids.iter().copied().collect();
+            own = self.backend()?.store(mailbox, &set, &change)?.modseq;
+            if own != 0 && !items.contains(&FetchItem::Flags) {
+                items.push(FetchItem::Flags);
+            }
+        }
+        Ok(Fetching {
+            tag: tag.to_owned(),
+            uid: *uid,
+            items,
+            mailbox,
+            uids,
+            at: 0,
+            since,
+            own,
+            rows: VecDeque::new(),
+            open: None,
+            refused: None,
+        })
+    }
+
+    /// One step of the FETCH under way.
+    pub(super) fn go_on_fetching(&mut self) {
+        let Some(mut fetching) = self.fetching.take() else { return };
+        match self.fetch_step(&mut fetching) {
+            Ok(true) => self.fetching = Some(fetching),
+            Ok(false) => {
+                let tell = if fetching.uid { Tell::Everything } else { Tell::NotExpunges };
+                let outcome = fetching.refused.map_or(Ok(Answer::ok("done")), Err);
+                self.finish_own(&fetching.tag, tell, outcome, fetching.own);
+            }
+            // In the middle of an answer there is no way to say what is wrong.
+            Err(refusal) if fetching.open.is_some() => {
+                self.events.push_back(super::SessionEvent::Trouble { text: refusal.to_string() });
+                self.close();
+            }
+            Err(refusal) => self.finish(&fetching.tag, Tell::NotExpunges, Err(refusal.into())),
+        }
+    }
+
+    fn fetch_step(&mut self, fetching: &mut Fetching) -> Result<bool, Refusal> {
+        let style = self.style();
+        let Some(user) = &self.user else { return Ok(false) };
+        let (backend, out) = (&user.backend, &mut self.out);
+        let Fetching { items, mailbox, open, .. } = fetching;
+        let Some(current) = open else {
+            let Some(uid) = fetching.uids.get(fetching.at).copied() else { return Ok(false) };
+            fetching.at += 1;
+            let seq = user.selected.as_ref().and_then(|selected| selected.seq(uid));
+            let left = fetching.uids.len() - fetching.at + 1;
+            let row = row_of(backend, *mailbox, &mut fetching.rows, uid, left)?;
+            let (Some(seq), Some(row)) = (seq, row) else {
+                let text = "some of them are no longer here";
+                fetching.refused = Some(Answer::no(PlainCode::ExpungeIssued, text));
+                return Ok(true);
+            };
+            if row.modseq <= fetching.since {
+                return Ok(true);
+            }
+            if has_unknown_encoding(backend, *mailbox, uid, items)? {
+                fetching.refused = Some(Answer::no(PlainCode::UnknownCte, "its encoding is not known here"));
+                return Ok(true);
+            }
+            let writer = FetchWriter::begin(seq, style, out);
+            fetching.open = Some(Open { row, writer, next: 0, facts: None, stream: None });
+            return Ok(true);
+        };
+        if current.stream.is_some() {
+            go_on_streaming(backend, *mailbox, current, out)?;
+        } else if let Some(item) = items.get(current.next) {
+            current.next += 1;
+            put_item(backend, *mailbox, current, item, out)?;
+        } else {
+            current.writer.end(out);
+            fetching.open = None;
+        }
+        Ok(true)
+    }
+}
+
+/// The `from:to` of those, counted from the oldest, or below 0 from the newest (RFC 9394 §3.1).
+pub(super) fn part_of<T>(list: &[T], (from, to): (i64, i64)) -> &[T] {
+    let len = list.len() as i64;
+    let (low, high) = (from.min(to), from.max(to));
+    let (low, high) = if low < 0 { (len + low, len + high + 1) } else { (low - 1, high) };
+    let clamp = |at: i64| at.clamp(0, len) as usize;
+    &list[clamp(low)..clamp(high).max(clamp(low))]
+}
+
+fn sets_seen(item: &FetchItem) -> bool {
+    matches!(
+        item,
+        FetchItem::Section { .. } | FetchItem::Binary { .. } | FetchItem::Rfc822 | FetchItem::Rfc822Text
+    )
+}
+
+/// The row of a message, read ahead with those that follow.
+fn row_of<B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    rows: &mut VecDeque<Row>,
+    uid: u32,
+    left: usize,
+) -> Result<Option<Row>, Refusal> {
+    while rows.front().is_some_and(|row| row.uid < uid) {
+        rows.pop_front();
+    }
+    if rows.is_empty() {
+        *rows = backend.rows(mailbox, uid, left.min(PAGE))?.into();
+    }
+    Ok(rows.pop_front_if(|row| row.uid == uid))
+}
+
+fn has_unknown_encoding<B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    uid: u32,
+    items: &[FetchItem],
+) -> Result<bool, Refusal> {
+    for item in items {
+        if let FetchItem::Binary { part, .. }
+        | FetchItem::BinaryPeek { part, .. }
+        | FetchItem::BinarySize { part } = item
+            && let Some(description) = backend.description(mailbox, uid)?
+            && let Some((_, TransferEncoding::Unknown)) = description.index.binary(part)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn put_item<B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    open: &mut Open,
+    item: &FetchItem,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let uid = open.row.uid;
+    match item {
+        FetchItem::Uid => open.writer.put(&FetchValue::Uid(uid), out),
+        FetchItem::Flags => open.writer.put(&FetchValue::Flags(&open.row.flags), out),
+        FetchItem::ModSeq => open.writer.put(&FetchValue::ModSeq(open.row.modseq), out),
+        FetchItem::InternalDate
+        | FetchItem::Rfc822Size
+        | FetchItem::EmailId
+        | FetchItem::ThreadId
+        | FetchItem::SaveDate => {
+            if open.facts.is_none() {
+                open.facts = Some(backend.facts(mailbox, uid)?.unwrap_or_default());
+            }
+            let Some(facts) = &open.facts else { return Ok(()) };
+            let value = match item {
+                FetchItem::InternalDate => FetchValue::InternalDate(facts.internal_date),
+                FetchItem::Rfc822Size => FetchValue::Rfc822Size(facts.size),
+                FetchItem::EmailId => FetchValue::EmailId(&facts.email_id),
+                FetchItem::ThreadId => FetchValue::ThreadId(facts.thread_id.as_deref()),
+                _ => FetchValue::SaveDate(facts.save_date),
+            };
+            open.writer.put(&value, out);
+        }
+        FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
+            let description = backend.description(mailbox, uid)?.unwrap_or_default();
+            let value = match item {
+                FetchItem::Envelope => FetchValue::Envelope(&description.envelope),
+                FetchItem::Body => FetchValue::Body(&description.body),
+                _ => FetchValue::BodyStructure(&description.body_structure),
+            };
+            open.writer.put(&value, out);
+        }
+        FetchItem::Preview | FetchItem::PreviewLazy => {
+            let preview = backend.preview(mailbox, uid)?;
+            open.writer.put(&FetchValue::Preview(preview.as_deref()), out);
+        }
+        FetchItem::Peek { section, partial } | FetchItem::Section { section, partial } => {
+            let value = |octets| FetchValue::Section { section, origin: partial.map(|(at, _)| at), octets };
+            put_section(backend, mailbox, open, section, *partial, &value, out)?;
+        }
+        FetchItem::Rfc822 => put_old(backend, mailbox, open, &Section::Full, "RFC822", out)?,
+        FetchItem::Rfc822Header => put_old(backend, mailbox, open, &Section::Header, "RFC822.HEADER", out)?,
+        FetchItem::Rfc822Text => put_old(backend, mailbox, open, &Section::Text, "RFC822.TEXT", out)?,
+        FetchItem::Binary { part, partial } | FetchItem::BinaryPeek { part, partial } => {
+            put_binary(backend, mailbox, open, part, *partial, out)?;
+        }
+        FetchItem::BinarySize { part } => {
+            let size = match binary_part(backend, mailbox, uid, part)? {
+                Some((range, encoding)) => decoded_size(backend, mailbox, uid, range, encoding)?.0,
+                None => 0,
+            };
+            open.writer.put(&FetchValue::BinarySize { part, size }, out);
+        }
+        // Refused when the command came.
+        FetchItem::GmailMessageId | FetchItem::GmailThreadId | FetchItem::GmailLabels => {}
+    }
+    Ok(())
+}
+
+fn put_old<B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    open: &mut Open,
+    section: &Section,
+    name: &'static str,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    put_section(backend, mailbox, open, section, None, &|octets| FetchValue::Rfc822 { name, octets }, out)
+}
+
+fn put_section<'v, B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    open: &mut Open,
+    section: &'v Section,
+    partial: Option<(u32, u32)>,
+    value: &dyn Fn(SectionOctets<'static>) -> FetchValue<'v>,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let uid = open.row.uid;
+    let located = match backend.description(mailbox, uid)? {
+        Some(description) => description.index.locate(section),
+        None => None,
+    };
+    match located {
+        None => open.writer.put(&value(SectionOctets::Nil), out),
+        Some(Located::Octets(range)) => {
+            let range = cut(range, partial);
+            let left = range.end - range.start;
+            open.writer.put(&value(SectionOctets::Follow(left, false)), out);
+            open.stream = Some(Stream { octets: range, decoder: None, skip: 0, left });
+        }
+        Some(Located::Fields { header, named }) => {
+            let header = backend.read(mailbox, uid, header)?.unwrap_or_default();
+            let fields = select_fields(&header, names_of(section), named);
+            let range = cut(0..fields.len() as u64, partial);
+            let octets = &fields[range.start as usize..range.end as usize];
+            open.writer.put(&value(SectionOctets::Follow(octets.len() as u64, false)), out);
+            out.extend_from_slice(octets);
+        }
+    }
+    Ok(())
+}
+
+fn names_of(section: &Section) -> &[String] {
+    match section {
+        Section::HeaderFields(names) | Section::HeaderFieldsNot(names) => names,
+        Section::Within { section, .. } => match &**section {
+            Section::HeaderFields(names) | Section::HeaderFieldsNot(names) => names,
+            _ => &[],
+        },
+        _ => &[],
+    }
+}
+
+/// `<origin.length>` of some octets.
+fn cut(range: Range<u64>, partial: Option<(u32, u32)>) -> Range<u64> {
+    let Some((origin, length)) = partial else { return range };
+    let start = range.start.saturating_add(origin.into()).min(range.end);
+    start..start.saturating_add(length.into()).min(range.end)
+}
+
+fn binary_part<B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    uid: u32,
+    part: &[u32],
+) -> Result<Option<(Range<u64>, TransferEncoding)>, Refusal> {
+    Ok(backend.description(mailbox, uid)?.and_then(|description| description.index.binary(part)))
+}
+
+fn put_binary<B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    open: &mut Open,
+    part: &[u32],
+    partial: Option<(u32, u32)>,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let uid = open.row.uid;
+    let origin = partial.map(|(at, _)| at);
+    let found = binary_part(backend, mailbox, uid, part)?;
+    let Some((range, encoding)) = found else {
+        open.writer.put(&FetchValue::Binary { part, origin, octets: SectionOctets::Nil }, out);
+        return Ok(());
+    };
+    let (size, has_nul) = decoded_size(backend, mailbox, uid, range.clone(), encoding)?;
+    let wanted = cut(0..size, partial);
+    let left = wanted.end - wanted.start;
+    let octets = SectionOctets::Follow(left, has_nul);
+    open.writer.put(&FetchValue::Binary { part, origin, octets }, out);
+    let decoder = Decoder::new(encoding);
+    open.stream = Some(Stream { octets: range, decoder, skip: wanted.start, left });
+    Ok(())
+}
+
+/// How many octets a part has once decoded, and whether a NUL is among them.
+fn decoded_size<B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    uid: u32,
+    mut range: Range<u64>,
+    encoding: TransferEncoding,
+) -> Result<(u64, bool), Refusal> {
+    let Some(mut decoder) = Decoder::new(encoding) else { return Ok((0, false)) };
+    let (mut size, mut has_nul, mut decoded) = (0, false, Vec::new());
+    while range.start < range.end {
+        let chunk = read_chunk(backend, mailbox, uid, &mut range)?;
+        decoder.push(&chunk, &mut decoded);
+        if range.start == range.end {
+            decoder.finish(&mut decoded);
+        }
+        size += decoded.len() as u64;
+        has_nul |= memchr::memchr(0, &decoded).is_some();
+        decoded.clear();
+    }
+    Ok((size, has_nul))
+}
+
+fn go_on_streaming<B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    open: &mut Open,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let Some(stream) = &mut open.stream else { return Ok(()) };
+    if stream.left == 0 {
+        open.stream = None;
+        return Ok(());
+    }
+    let mut chunk = read_chunk(backend, mailbox, open.row.uid, &mut stream.octets)?;
+    if let Some(decoder) = &mut stream.decoder {
+        let mut decoded = Vec::new();
+        decoder.push(&chunk, &mut decoded);
+        if stream.octets.start == stream.octets.end {
+            decoder.finish(&mut decoded);
+        }
+        chunk = decoded;
+    }
+    let skipped = stream.skip.min(chunk.len() as u64);
+    stream.skip -= skipped;
+    let rest = &chunk[skipped as usize..];
+    let taken = stream.left.min(rest.len() as u64);
+    out.extend_from_slice(&rest[..taken as usize]);
+    stream.left -= taken;
+    Ok(())
+}
+
+/// The next octets of a range.
+fn read_chunk<B: Backend>(
+    backend: &B,
+    mailbox: MailboxId,
+    uid: u32,
+    range: &mut Range<u64>,
+) -> Result<Vec<u8>, Refusal> {
+    let end = range.end.min(range.start.saturating_add(CHUNK as u64));
+    let chunk = backend.read(mailbox, uid, range.start..end)?.unwrap_or_default();
+    if chunk.len() as u64 != end - range.start {
+        // So many octets were announced, and there is no taking it back.
+        return Err(Refusal::Failed("a message went while it was sent".into()));
+    }
+    range.start = end;
+    Ok(chunk)
+}

@@ -1,0 +1,31 @@
+//! Serving mail: the server's side of IMAP over any [`Backend`], without the socket.
+//!
+//! A [`Session`] is one client's connection. It has the contract of [`Connection`](crate::Connection): what
+//! happened goes in by `handle_*`, what is to be done comes out by `poll_*`, and both are drained after
+//! every call. It reads no clock and makes no randomness; TLS and sockets are the host's.
+//!
+//! - Bytes from the client: [`Session::handle_input`], cut anywhere; give what was not taken again.
+//! - [`Session::poll_transmit`] until it gives nothing. Large answers are made while they are fetched, so
+//!   that a body is never whole in memory, and no further command is taken before they are out.
+//! - [`Session::poll_event`]: when to begin TLS, who signed in, and the end.
+//! - [`Session::poll_timeout`] and [`Session::handle_timeout`]: silence, and delays after failed sign-ins.
+//! - [`Session::handle_wake`] when somebody else changed the same mail: a client that idles is told.
+
+mod answer;
+mod appending;
+pub mod backend;
+mod changing;
+mod dispatch;
+mod fetching;
+mod finding;
+mod mailboxes;
+pub mod memory;
+mod names;
+mod selected;
+mod session;
+mod signin;
+#[cfg(test)]
+mod tests;
+
+pub use backend::{Backend, Users};
+pub use session::{Session, SessionEvent, SessionOptions};
