@@ -5,13 +5,13 @@ use redb::ReadableTable;
 use crate::error::Result;
 use crate::flags::{FlagSet, Flags};
 use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
-use crate::model::{MailboxKind, Role};
+use crate::model::{BodyPolicy, MailboxKind, Role};
 use crate::store::apply::fallback_id;
 use crate::store::batch::MessageFact;
 use crate::store::intents::{Goal, IntentRecord, Mark, PlaceIntent, Subject};
-use crate::store::records::{ContentRecord, MessageRecord, View};
+use crate::store::records::{ContentRecord, MessageRecord, OrphanRecord, View};
 use crate::store::writer::Writer;
-use crate::store::{keys, orphans, view};
+use crate::store::{keys, orphans, record, view};
 
 /// Milliseconds in the second that INTERNALDATE counts in.
 const SECOND: i64 = 1000;
@@ -138,8 +138,8 @@ pub(crate) fn back(
         }
         *record = MessageRecord { view: shown, ..place };
         if let Some(intent) = &mut intents.place {
-            // What was sent under the old numbers is no longer under way.
-            intent.mark = None;
+            // What was sent under the old numbers is no longer under way; what has arrived has.
+            intent.mark = intent.mark.filter(|m| m.arrived.is_some());
             if matches!(intent.goal, Goal::Append | Goal::Copy { .. }) {
                 let op = intent.op;
                 intents.place = None;
@@ -173,6 +173,15 @@ pub(crate) fn told(
     let Some(record) = w.message(id)? else { return Ok(()) };
     if (record.mailbox, record.uid) == (mailbox, uid) {
         return Ok(());
+    }
+    if record.is_placed() && w.intents(id)?.mark().is_none() {
+        // Nothing is known to be under way any more: it is met as what it is there.
+        return Ok(());
+    }
+    if w.content(record.content)?.is_none_or(|c| c.body.is_none()) {
+        // Its body is still to be brought, from there.
+        let target = w.mailbox(mailbox)?;
+        (target.bodies_done, target.settled) = (BodyPolicy::None, None);
     }
     let taken = w.placement(mailbox, uid)?;
     if let Some(twin) = taken.filter(|row| row.message != id) {
@@ -372,6 +381,11 @@ pub(crate) fn move_in_locally(
     to: MailboxId,
     flags: &FlagSet,
 ) -> Result<()> {
+    // Where a person wants it by now, if that is this device too.
+    let to = match record.view {
+        View::In(other) if is_local(w, other)? => other,
+        _ => to,
+    };
     let uid = next_local_uid(w, to)?;
     let modseq = next_local_modseq(w, to)?;
     let mut seen = intents.over(flags);
@@ -379,6 +393,17 @@ pub(crate) fn move_in_locally(
     seen.flags = seen.flags.difference(Flags::DELETED);
     if let Some(flags) = intents.flags.take() {
         w.operation_done(flags.op)?;
+    }
+    if record.view == View::Removed {
+        // It was deleted while it was on its way: it comes to stand nowhere.
+        if let Some(intent) = intents.place.take() {
+            w.operation_done(intent.op)?;
+        }
+        (record.mailbox, record.uid, record.gone_ms) = (to, 0, Some(w.now_ms));
+        let orphan =
+            record::encode(&OrphanRecord { gone_ms: w.now_ms, flags: FlagSet::default(), suspicious: false });
+        w.tables.orphans.insert(keys::pair(u64::from(to.0), id.0).as_slice(), orphan.as_slice())?;
+        return Ok(());
     }
     view::put_row(w, to, uid, &seen, id, modseq)?;
     move_in(w, account, id, record, intents, (to, uid))
@@ -411,8 +436,7 @@ impl Writer<'_> {
             let mut all = hashbrown::HashMap::new();
             let mut subjects = Vec::new();
             for entry in self.tables.journal.iter()? {
-                let entry: crate::store::intents::JournalRecord =
-                    crate::store::record::decode(entry?.1.value())?;
+                let entry: crate::store::intents::JournalRecord = record::decode(entry?.1.value())?;
                 if let Subject::Place(id) = entry.subject {
                     subjects.push((entry.account, id));
                 }
@@ -420,6 +444,10 @@ impl Writer<'_> {
             for (owner, id) in subjects {
                 let (Some(record), intents) = (self.message(id)?, self.intents(id)?) else { continue };
                 let target = match (&intents.place, intents.mark()) {
+                    (Some(place), Some(_)) if place.goal == Goal::Delete => continue,
+                    (Some(PlaceIntent { goal: Goal::Move { to }, .. }), _) if is_local(self, *to)? => {
+                        continue;
+                    }
                     (Some(_), Some(mark)) if mark.arrived.is_none() => mark.target,
                     (Some(place), None) if place.goal == Goal::Append && !record.is_placed() => {
                         record.mailbox

@@ -59,8 +59,11 @@ fn hide(w: &mut Writer<'_>, mailbox: MailboxId, row: Placement, suspicious: bool
     let account = w.mailbox(mailbox)?.account;
     let Some(message) = w.message(id)? else { return view::drop_row(w, mailbox, row.uid).map(drop) };
     let here = (message.mailbox, message.uid) == (mailbox, row.uid);
+    // What was left behind under `\Deleted` by a move or a deletion stands nowhere else: the message itself does.
+    let left_behind = message.view == View::Removed && w.intents(id)?.place.is_none();
     // What goes with all the rest has not moved.
-    let twin = if here && !suspicious { orphans::moved_elsewhere(w, id, &message)? } else { None };
+    let twin =
+        if here && !suspicious && !left_behind { orphans::moved_elsewhere(w, id, &message)? } else { None };
     let fate = view::alter(w, id, |w, record, intents| {
         let flags = w.flag_set(row.flags, row.keywords)?;
         view::drop_row(w, mailbox, row.uid)?;

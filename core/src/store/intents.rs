@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::flags::FlagSet;
+use crate::flags::{FlagSet, Flags};
 use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
 use crate::model::Role;
 
@@ -112,10 +112,15 @@ impl IntentRecord {
 
     /// Flags as a person sees them over those that the server has.
     pub(crate) fn over(&self, server: &FlagSet) -> FlagSet {
-        match &self.flags {
+        let mut seen = match &self.flags {
             Some(f) if f.refused.is_none() => server.union(&f.add).difference(&f.remove),
             _ => server.clone(),
+        };
+        if self.mark().is_some() && matches!(self.goal(), Some(Goal::Move { .. })) {
+            // It is set on the way, and on what is left behind alone.
+            seen.flags = seen.flags.difference(Flags::DELETED);
         }
+        seen
     }
 
     /// Takes out of the wanted flags what the server has granted. Whether nothing is left that is wanted.

@@ -225,7 +225,12 @@ impl<'a> Planner<'a> {
     }
 
     fn flags(&mut self, op: OperationId, id: MessageId) -> Result<()> {
-        let wanted = query::intents(self.tables, id)?.flags.filter(|f| f.op == op && f.refused.is_none());
+        let intents = query::intents(self.tables, id)?;
+        if intents.mark().is_some() {
+            // On its way: what is set on the original now, the copy would not have. It is set where it comes to stand.
+            return Ok(());
+        }
+        let wanted = intents.flags.filter(|f| f.op == op && f.refused.is_none());
         let (Some(_), Some(record)) = (wanted, self.message(id)?) else { return Ok(()) };
         if self.on_server(&record) {
             self.target(id, record)?.flags = Some(op);
@@ -244,7 +249,12 @@ impl<'a> Planner<'a> {
             self.work.hopeless.push((op, "the newer version could not be put in its place"));
             return Ok(());
         }
-        if let Some(mark) = place.mark {
+        // A deletion is repeated without harm.
+        let deletes = match place.goal {
+            Goal::Move { to } => self.is_local(to),
+            goal => goal == Goal::Delete,
+        };
+        if let Some(mark) = place.mark.filter(|_| !deletes) {
             let copied = mark.arrived.is_some() || mark.answered;
             if matches!(place.goal, Goal::Move { .. }) && copied && !mark.left && self.on_server(&record) {
                 return self.act(op, id, record, Act::DeleteOriginal);

@@ -15,9 +15,19 @@ pub(crate) fn apply(w: &mut Writer<'_>, account: AccountId, fact: ReplayFact) ->
         ReplayFact::Sent { messages, mark } => {
             for id in messages {
                 let mut intents = w.intents(id)?;
+                let stands_in = w.message(id)?.map(|m| m.mailbox);
                 if let Some(place) = &mut intents.place {
-                    place.mark = Some(mark);
-                    w.put_intents(id, &intents)?;
+                    // A person may have thought of something else meanwhile: then it is not sent.
+                    let still = match place.goal {
+                        // Into a mailbox of this device it goes by being deleted where it stands.
+                        Goal::Move { to } if arrivals::is_local(w, to)? => stands_in == Some(mark.target),
+                        Goal::Move { to } => to == mark.target,
+                        Goal::Append | Goal::Copy { .. } | Goal::Delete => stands_in == Some(mark.target),
+                    };
+                    if still && place.refused.is_none() {
+                        place.mark = Some(mark);
+                        w.put_intents(id, &intents)?;
+                    }
                 }
             }
         }
@@ -104,6 +114,11 @@ fn left(w: &mut Writer<'_>, account: AccountId, id: MessageId) -> Result<()> {
                 record.view = View::Removed;
                 w.operation_done(op)
             }
+            (Goal::Move { to }, _) if arrivals::is_local(w, to)? => {
+                let flags = view::server_flags(w, record)?;
+                arrivals::leave_behind(w, record)?;
+                arrivals::move_in_locally(w, account, id, record, intents, to, &flags)
+            }
             (Goal::Move { .. }, Some(mark)) => match mark.arrived {
                 Some(uid) => {
                     let place = (mark.target, uid);
@@ -115,12 +130,6 @@ fn left(w: &mut Writer<'_>, account: AccountId, id: MessageId) -> Result<()> {
                     Ok(())
                 }
             },
-            (Goal::Move { to }, None) => {
-                // Into a mailbox of this device.
-                let flags = view::server_flags(w, record)?;
-                arrivals::leave_behind(w, record)?;
-                arrivals::move_in_locally(w, account, id, record, intents, to, &flags)
-            }
             _ => Ok(()),
         }
     })?;

@@ -162,6 +162,7 @@ pub(crate) fn delete(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
     let record = w.mailbox(id)?;
     record.wish.doomed = true;
     record.wish.name = None;
+    record.wish.subscribed = None;
     operate(w, account, id, MailboxGoal::Delete)?;
     w.change(Change::Mailbox(id));
     Ok(())

@@ -1,11 +1,15 @@
 //! Tagged answers to the commands of a replay.
 
 use crate::error::Result;
+use crate::ids::MessageId;
 use crate::imap::command::{Command, FetchItem, NumberSet};
 use crate::imap::response::{Code, PlainCode, Status, StatusKind};
 use crate::store::batch::{Op, ReplayFact, StateFact};
 use crate::sync::replay::{Sent, Stage, Step, uids_of};
 use crate::sync::{Driver, Next};
+
+/// Messages by their UIDs.
+type Targets = Vec<(u32, MessageId)>;
 
 impl Driver {
     /// A command of the replay is answered.
@@ -18,12 +22,17 @@ impl Driver {
             Step::Numbers | Step::Check | Step::Confirm | Step::Download => {}
             Step::Select => self.source_opened(ok),
             Step::Store { targets, action, flags } if !ok => {
+                // Behind a COPY it would change the original alone.
+                let (moving, targets) = self.part_by_mark(targets)?;
+                self.put_off(&moving);
                 if targets.len() > 1 && !Driver::is_about_all(status) {
                     // One of them may be at fault; the others are not to suffer for it.
                     let (some, rest) = targets.split_at(targets.len() / 2);
                     self.send_store(action, &flags, some.to_vec())?;
                     self.send_store(action, &flags, rest.to_vec())?;
-                } else if !Driver::is_temporary(status) {
+                } else if Driver::is_temporary(status) {
+                    self.put_off(&targets);
+                } else {
                     let why = self.words(status);
                     for (_, message) in targets {
                         self.refuse_flags(message, &why)?;
@@ -72,7 +81,25 @@ impl Driver {
         }
     }
 
-    fn refuse_flags(&mut self, message: crate::ids::MessageId, why: &str) -> Result<()> {
+    /// Messages that are on their way to elsewhere, and the others.
+    fn part_by_mark(&self, targets: Vec<(u32, MessageId)>) -> Result<(Targets, Targets)> {
+        let tables = self.store.read()?.tables;
+        let (mut moving, mut others) = (Vec::new(), Vec::new());
+        for target in targets {
+            let marked = crate::store::query::intents(&tables, target.1)?.mark().is_some();
+            if marked { moving.push(target) } else { others.push(target) }
+        }
+        Ok((moving, others))
+    }
+
+    /// Their flags are tried again another time.
+    fn put_off(&mut self, targets: &[(u32, MessageId)]) {
+        if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
+            source.put_off.extend(targets.iter().map(|(_, message)| *message));
+        }
+    }
+
+    fn refuse_flags(&mut self, message: MessageId, why: &str) -> Result<()> {
         let flags = crate::store::query::intents(&self.store.read()?.tables, message)?.flags;
         if let Some(flags) = flags {
             self.refuse(flags.op, why);
@@ -199,7 +226,10 @@ impl Driver {
     fn expunged_answered(&mut self, mut targets: Vec<Sent>, ok: bool) {
         let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) else { return };
         let stayed = source.take_stayed();
-        targets.retain(|t| ok && !stayed.contains(t.uid));
+        let is_there = |t: &Sent| !ok || stayed.contains(t.uid);
+        let left: Vec<MessageId> = targets.iter().filter(|t| is_there(t)).map(|t| t.message).collect();
+        targets.retain(|t| !is_there(t));
+        self.batch.push(Op::Replay(ReplayFact::NotDone(left)));
         self.went(&targets);
     }
 
@@ -209,7 +239,10 @@ impl Driver {
             let state = StateFact { rights: Some(None), ..StateFact::default() };
             self.batch.push(Op::State { mailbox, state });
         }
-        if !Driver::is_temporary(status) {
+        if Driver::is_temporary(status) {
+            let messages = targets.iter().map(|t| t.message).collect();
+            self.batch.push(Op::Replay(ReplayFact::NotDone(messages)));
+        } else {
             let why = self.words(status);
             for target in targets {
                 self.refuse(target.op, &why);

@@ -35,6 +35,8 @@ pub(crate) struct Source {
     acts: Vec<(Target, Act)>,
     /// Messages whose flags are under way.
     flagged: Vec<MessageId>,
+    /// Messages whose flags the server did not take now, and may another time.
+    pub(super) put_off: HashSet<MessageId>,
     phase: Phase,
     /// After a MOVE that was refused: what is still there, and whether the refusal was about all.
     remaining: Option<(UidSet, bool)>,
@@ -143,6 +145,7 @@ impl Driver {
             proven: HashSet::new(),
             acts: Vec::new(),
             flagged: Vec::new(),
+            put_off: HashSet::new(),
             phase: Phase::Checking,
             remaining: None,
             exists: 0,
@@ -278,7 +281,9 @@ impl Driver {
             let into = match act {
                 Act::Move { to } => Some((to, target.message)),
                 Act::Copy { copy, to } => Some((to, copy)),
-                _ => None,
+                // Noted too, so that nobody takes it back while it is on its way.
+                Act::Delete => Some((own, target.message)),
+                Act::DeleteOriginal | Act::Download => None,
             };
             let known = into.is_none_or(|(to, _)| to == own || replay.numbers.contains_key(&to));
             let allowed = !read_only || matches!(act, Act::Copy { .. } | Act::Download);
@@ -322,6 +327,9 @@ impl Driver {
         let (mut deletes, mut downloads, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
         for (target, act) in acts {
             let op = target.act.map_or(OperationId(0), |(op, _)| op);
+            if !self.is_wanted(op, &target, act)? {
+                continue;
+            }
             let sent = Sent { uid: target.record.uid, message: target.message, op };
             match act {
                 Act::Copy { copy, to } => copies.entry(to).or_default().push(Sent { message: copy, ..sent }),
@@ -348,6 +356,21 @@ impl Driver {
             return self.stage_acted();
         }
         Ok(())
+    }
+
+    /// Whether a person still wants what was noted, and the note is there where one is needed.
+    fn is_wanted(&self, op: OperationId, target: &Target, act: Act) -> Result<bool> {
+        let (message, into) = match act {
+            Act::Move { to } => (target.message, Some(to)),
+            Act::Copy { copy, to } => (copy, Some(to)),
+            Act::Delete => (target.message, Some(target.record.mailbox)),
+            Act::DeleteOriginal => (target.message, None),
+            // Bringing one here harms nobody.
+            Act::Download => return Ok(true),
+        };
+        let place = query::intents(&self.store.read()?.tables, message)?.place;
+        let Some(place) = place.filter(|p| p.op == op && p.refused.is_none()) else { return Ok(false) };
+        Ok(into.is_none_or(|to| place.mark.is_some_and(|m| m.target == to)))
     }
 
     fn send_stores(&mut self, messages: &[MessageId]) -> Result<()> {
@@ -531,7 +554,7 @@ impl Driver {
         let Some(replay) = &self.replay else { return Ok(Vec::new()) };
         let reading = self.store.read()?;
         let mut unmet = Vec::new();
-        for id in &source.flagged {
+        for id in source.flagged.iter().filter(|id| !source.put_off.contains(*id)) {
             let flags = query::intents(&reading.tables, *id)?.flags;
             let same = flags.filter(|f| f.refused.is_none() && replay.tried.contains(&(f.op, FLAGGED)));
             let record = query::message_record(&reading.tables, *id)?;
@@ -548,7 +571,8 @@ impl Driver {
     /// What is still not as wanted after it was asked for: the server said OK and did not do it.
     pub(super) fn confirmed(&mut self) -> Result<()> {
         let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) else { return Ok(()) };
-        let flagged = std::mem::take(&mut source.flagged);
+        let mut flagged = std::mem::take(&mut source.flagged);
+        flagged.retain(|id| !source.put_off.contains(id));
         let tried = self.replay.as_ref().map(|r| r.tried.clone()).unwrap_or_default();
         let mut unkept = Vec::new();
         let reading = self.store.read()?;

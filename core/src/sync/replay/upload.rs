@@ -75,7 +75,12 @@ impl Driver {
             let reading = self.store.read()?;
             let outgoing = plan::outgoing(&reading.tables, message)?;
             let record = query::mailbox(&reading.tables, to)?;
+            let place = query::intents(&reading.tables, message)?.place.filter(|p| p.op == op);
             drop(reading);
+            if !place.is_some_and(|p| p.mark.is_some_and(|m| m.target == to)) {
+                // A person has thought of something else meanwhile.
+                continue;
+            }
             let Some(outgoing) = outgoing else {
                 self.batch.push(Op::Replay(ReplayFact::NotDone(vec![message])));
                 self.refuse(op, "the message is not here whole");

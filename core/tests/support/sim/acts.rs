@@ -315,7 +315,9 @@ impl Sim {
         self.note(format!("device {number}: renames {} to {name}", mailbox.name));
         let host = self.devices[number].host();
         let done = host.engine.rename_mailbox(host.now, mailbox.id, name);
-        self.ended(number, "rename mailbox", done);
+        if !matches!(self.ended(number, "rename mailbox", done), Ended::Badly) {
+            self.renamed = true;
+        }
     }
 
     fn deletes_mailbox(&mut self, number: usize) {

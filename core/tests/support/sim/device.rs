@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use mailkeep::flags::FlagSet;
-use mailkeep::{MailboxId, MailboxInfo, MailboxKind, MessageId, MessageRow, OperationId};
+use mailkeep::{
+    MailboxId, MailboxInfo, MailboxKind, MessageId, MessageRow, Operation, OperationId, OperationKind,
+};
 
 use super::ledger::Deed;
 use crate::support::host::{Host, open_quick};
@@ -19,8 +21,8 @@ pub type Owners = Rc<RefCell<Vec<usize>>>;
 /// What a person saw of a message when they last did something to it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wish {
-    /// It is to be here, with these flags.
-    Shown(MailboxId, FlagSet),
+    /// It is to be here, with these flags. Of one that is between two mailboxes the flags are not known.
+    Shown(MailboxId, Option<FlagSet>),
     Gone,
 }
 
@@ -36,6 +38,8 @@ pub struct Device {
     pub unseen: BTreeMap<String, BTreeSet<Deed>>,
     /// Mailboxes that something is to be moved or copied into.
     pub targets: BTreeSet<MailboxId>,
+    /// How often the program began.
+    pub starts: u32,
     /// Operations that were set aside at any time.
     pub set_aside: BTreeSet<OperationId>,
 }
@@ -50,6 +54,7 @@ impl Device {
             undone: BTreeMap::new(),
             unseen: BTreeMap::new(),
             targets: BTreeSet::new(),
+            starts: 0,
             set_aside: BTreeSet::new(),
         };
         device.start(server, owners);
@@ -64,6 +69,7 @@ impl Device {
             owners.borrow_mut().push(number);
             Box::new(far.session())
         };
+        self.starts += 1;
         self.host = Some(Host::with_sessions(engine, server, sessions));
     }
 
@@ -121,12 +127,17 @@ impl Device {
         rows.iter().map(|row| self.token(row)).collect()
     }
 
+    pub fn seen(&self, id: MessageId) -> Wish {
+        let engine = &self.see().engine;
+        let Ok(message) = engine.message(id) else { return Wish::Gone };
+        let moves = |o: &Operation| matches!(o.kind, OperationKind::Move { message, .. } if message == id);
+        let under_way = message.row.uid == 0 && engine.pending(None).expect("the journal").iter().any(moves);
+        Wish::Shown(message.row.mailbox, (!under_way).then_some(message.row.flags))
+    }
+
     /// What is seen of a message now is what the person wants.
     pub fn wish(&mut self, id: MessageId, token: &str) {
-        let wish = match self.see().engine.message(id) {
-            Ok(message) => Wish::Shown(message.row.mailbox, message.row.flags),
-            Err(_) => Wish::Gone,
-        };
+        let wish = self.seen(id);
         self.wishes.insert(id, (token.to_owned(), wish));
     }
 }

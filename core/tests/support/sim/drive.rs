@@ -86,8 +86,10 @@ impl Sim {
         for &number in who {
             let trouble = self.draw_trouble();
             self.begin_sync(number, trouble);
+            let starts = self.devices[number].starts;
             under_way.push(Running {
                 number,
+                starts,
                 trouble,
                 request: None,
                 turns: 0,
@@ -164,6 +166,10 @@ impl Sim {
         let number = running.number;
         if self.devices[number].disk.has_crashed() {
             self.recover(number);
+            return false;
+        }
+        if self.devices[number].starts != running.starts {
+            // It was ended, and begun again.
             return false;
         }
         running.turns += 1;
@@ -290,6 +296,7 @@ impl Sim {
 /// A sync under way.
 struct Running {
     number: usize,
+    starts: u32,
     trouble: Trouble,
     request: Option<RequestId>,
     turns: u64,

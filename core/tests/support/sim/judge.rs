@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mailkeep::{MailboxKind, MessageId, OperationKind, OperationState};
+use mailkeep::{MailboxKind, OperationKind, OperationState};
 
 use super::Sim;
 use super::acts::message_of;
 use super::device::Wish;
 use super::ledger::Party;
 use crate::support::Snapshot;
-use crate::support::model::{By, How, Keywords};
+use crate::support::model::{By, Folder, How, Keywords};
 use crate::support::snapshot::{differences, server_snapshot, snapshot, with_roles};
 
 /// How often everybody syncs until nothing changes.
@@ -26,12 +26,14 @@ impl Sim {
         self.note("quiet".into());
         self.settle();
         self.refusals();
-        self.others_expunge_the_marked();
-        self.settle();
+        if self.others_expunge_the_marked() {
+            self.settle();
+        }
         self.tokens();
         self.effects();
-        self.take_back_what_was_refused();
-        self.settle();
+        if self.take_back_what_was_refused() {
+            self.settle();
+        }
         self.server.assert_sound();
         let mut violations = self.server.look().violations.clone();
         // Sent behind a SELECT that was refused: it was not known yet.
@@ -41,19 +43,17 @@ impl Sim {
 
     /// Everybody syncs until nothing changes; then everybody sees what the server has.
     fn settle(&mut self) {
-        let mut before = None;
         for _ in 0..ROUNDS {
+            let before = self.fingerprint();
             for number in 0..self.devices.len() {
                 self.devices[number].host().drop_connection();
                 self.sync(&[number]);
                 self.devices[number].host().drop_connection();
             }
-            let now = server_snapshot(&self.server);
-            let idle = (0..self.devices.len()).all(|n| self.is_idle(n));
-            if idle && before.as_ref() == Some(&now) {
+            // Nobody changed anything: everybody has seen the last of it.
+            if (0..self.devices.len()).all(|n| self.is_idle(n)) && before == self.fingerprint() {
                 break;
             }
-            before = Some(now);
         }
         for number in 0..self.devices.len() {
             assert!(
@@ -64,6 +64,13 @@ impl Sim {
             );
             self.in_step(number);
         }
+    }
+
+    /// What the server has, but for the bytes.
+    fn fingerprint(&self) -> Vec<(String, u32, bool, Vec<(u32, BTreeSet<String>)>)> {
+        let world = self.server.look();
+        let messages = |b: &Folder| b.held.iter().map(|m| (m.uid, m.flags.clone())).collect::<Vec<_>>();
+        world.boxes.iter().map(|b| (b.name.clone(), b.uid_validity, b.subscribed, messages(b))).collect()
     }
 
     /// Whether nothing waits at a device.
@@ -164,7 +171,8 @@ impl Sim {
     }
 
     /// What a server without UIDPLUS is left with goes, as when another client closes the mailbox.
-    fn others_expunge_the_marked(&mut self) {
+    fn others_expunge_the_marked(&mut self) -> bool {
+        let mut any = false;
         let audit = self.server.audit();
         for (name, mailbox) in &audit.mailboxes {
             let marked = mailbox.messages.iter().filter(|m| m.flags.contains("\\Deleted"));
@@ -172,8 +180,10 @@ impl Sim {
             if !uids.is_empty() {
                 self.note(format!("the marked go from {name}: {uids:?}"));
                 self.server.expunge(name, &uids);
+                any = true;
             }
         }
+        any
     }
 
     /// No message is lost, and none is there more often than was asked for.
@@ -237,13 +247,15 @@ impl Sim {
                 if !alone || entry.set_aside || entry.copies > 0 {
                     continue;
                 }
-                if let Wish::Shown(mailbox, _) = wish
-                    && self.name_of(number, mailbox).is_none()
-                {
-                    // Renamed by another, on a server that does not tell which it was.
+                if matches!(wish, Wish::Shown(..)) && self.renamed {
+                    // Where it is counts by mailbox, and which mailbox that is by now a server may not tell.
                     continue;
                 }
-                let (now, wish) = (self.keepable(self.seen(number, id)), self.keepable(wish));
+                let (now, wish) = (self.keepable(self.devices[number].seen(id)), self.keepable(wish));
+                let now = match (now, &wish) {
+                    (Wish::Shown(mailbox, _), Wish::Shown(_, None)) => Wish::Shown(mailbox, None),
+                    (now, _) => now,
+                };
                 assert_eq!(
                     now, wish,
                     "device {number}: {token}, message {id:?}, is not as it was left (left: now, right: then)"
@@ -253,16 +265,9 @@ impl Sim {
         }
     }
 
-    fn seen(&self, number: usize, id: MessageId) -> Wish {
-        match self.devices[number].see().engine.message(id) {
-            Ok(message) => Wish::Shown(message.row.mailbox, message.row.flags),
-            Err(_) => Wish::Gone,
-        }
-    }
-
     /// Without flags that this server does not keep.
     fn keepable(&self, wish: Wish) -> Wish {
-        let Wish::Shown(mailbox, mut flags) = wish else { return wish };
+        let Wish::Shown(mailbox, Some(mut flags)) = wish else { return wish };
         let manners = &self.setup.manners;
         let words: Vec<String> = flags.wire_words().map(str::to_owned).collect();
         for word in words {
@@ -275,11 +280,12 @@ impl Sim {
                 flags.remove_wire(word.as_bytes());
             }
         }
-        Wish::Shown(mailbox, flags)
+        Wish::Shown(mailbox, Some(flags))
     }
 
     /// Operations that were set aside are forgotten; what is seen is then the server's.
-    fn take_back_what_was_refused(&mut self) {
+    fn take_back_what_was_refused(&mut self) -> bool {
+        let mut any = false;
         for number in 0..self.devices.len() {
             for mailboxes in [false, true] {
                 let pending = self.devices[number].see().engine.pending(None).expect("the journal");
@@ -287,6 +293,7 @@ impl Sim {
                     if message_of(&operation.kind).is_some() == mailboxes {
                         continue;
                     }
+                    any = true;
                     let host = self.devices[number].host();
                     match host.engine.cancel_operation(host.now, operation.id) {
                         // One may take another with it.
@@ -298,6 +305,7 @@ impl Sim {
             let left = self.devices[number].see().engine.pending(None).expect("the journal");
             assert!(left.is_empty(), "device {number}: {left:?}");
         }
+        any
     }
 }
 

@@ -121,7 +121,8 @@ impl Entry {
     /// one each: nothing in the protocol can prevent it.
     pub fn most(&self, moves_are_atomic: bool) -> u32 {
         let mut most = 1 + self.copies;
-        if (!moves_are_atomic || self.taken_down) && self.is_shared() {
+        // Where the original cannot be marked, the copy that was made stays too.
+        if (!moves_are_atomic || self.taken_down) && (self.is_shared() || self.set_aside) {
             most += self.moves.len() as u32;
         }
         most

@@ -35,6 +35,8 @@ pub struct Sim {
     pub counts: Counts,
     /// Devices at which a mailbox was deleted.
     pub wipers: BTreeSet<usize>,
+    /// A mailbox got another name: which it was not every server tells.
+    pub renamed: bool,
     /// Nothing goes wrong any more.
     pub quiet: bool,
     trace: Trace,
@@ -68,6 +70,7 @@ pub fn run(seed: u64, base: &[u8], trace: &Trace) -> Counts {
         ledger: Ledger::default(),
         counts: Counts::default(),
         wipers: BTreeSet::new(),
+        renamed: false,
         quiet: false,
         trace: trace.clone(),
         talks: std::env::var("SIM_TALK").is_ok(),
@@ -97,6 +100,15 @@ impl Sim {
         let talk = std::mem::take(&mut self.devices[number].host().transcript);
         if self.talks {
             self.note(String::from_utf8_lossy(&talk).into_owned());
+            let device = &self.devices[number];
+            for row in device.all_rows() {
+                let (token, flags) =
+                    (device.token(&row), row.flags.wire_words().collect::<Vec<_>>().join(" "));
+                self.note(format!(
+                    "  sees {token} as {} in {} under {} ({flags})",
+                    row.id, row.mailbox, row.uid
+                ));
+            }
         }
     }
 

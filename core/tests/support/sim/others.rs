@@ -142,6 +142,7 @@ impl Sim {
         if done.is_err() {
             return;
         }
+        self.renamed = true;
         self.counts.add("another: renames a mailbox");
         for device in &self.devices {
             let named = device.mailboxes().into_iter().find(|m| m.name == from).map(|m| m.id);
