@@ -76,7 +76,7 @@ impl Limits {
         references: 100,
         inflate_ratio: 1_100,
         command: 256 << 10,
-        command_before_login: 16 << 10,
+        command_before_login: 64 << 10,
         command_items: 2_000,
         appends: 1_000,
         scram_iterations: 1_000_000,

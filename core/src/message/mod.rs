@@ -215,6 +215,25 @@ pub(crate) fn first_address(value: &[u8]) -> Option<(Option<String>, String, Str
     })
 }
 
+/// The addresses of a field as text that can be searched, whatever comments and blanks stand in them:
+/// `name <local@domain>, …`
+pub(crate) fn address_text(value: &[u8]) -> String {
+    use raw_address::RawAddress;
+    let mut text = String::new();
+    for address in raw_address::parse(&fields::unfolded(value)) {
+        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match address {
+            RawAddress::Mailbox { name, local, domain, .. } => {
+                let name = name.map(|name| field_text(&name)).unwrap_or_default();
+                text.push_str(&format!("{name} <{}@{}>, ", lossy(&local), lossy(&domain)));
+            }
+            RawAddress::GroupStart(name) => text.push_str(&format!("{}: ", field_text(&name))),
+            RawAddress::GroupEnd => text.push_str("; "),
+        }
+    }
+    text
+}
+
 /// The message ids of a field, without their angle brackets, in their order.
 pub(crate) fn message_ids(value: &[u8]) -> Vec<String> {
     header::ids_of(value)

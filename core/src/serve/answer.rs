@@ -39,6 +39,12 @@ impl Answer {
         Answer { kind: StatusKind::No, code: AnswerCode::Plain(code), text: text.into() }
     }
 
+    /// Done, but for messages that somebody else has expunged (RFC 5530 §3).
+    pub(super) fn some_are_gone() -> Answer {
+        let text = "done, but some of them are no longer here";
+        Answer::ok(text).with(AnswerCode::Plain(PlainCode::ExpungeIssued))
+    }
+
     pub(super) fn bad(text: impl Into<Cow<'static, str>>) -> Answer {
         Answer { kind: StatusKind::Bad, code: AnswerCode::None, text: text.into() }
     }

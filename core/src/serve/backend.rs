@@ -45,6 +45,9 @@ pub trait Backend {
     /// A message on its way in.
     type Upload;
 
+    /// The octets of a message, held: they can be read as long as this is there, though the message goes.
+    type Content;
+
     /// What stands between the levels of a name.
     fn delimiter(&self) -> char {
         '/'
@@ -103,6 +106,16 @@ pub trait Backend {
     /// [`Refusal::Nonexistent`], or the store's.
     fn changes(&self, mailbox: MailboxId, since: u64) -> Result<Changes>;
 
+    /// The first UID that no session has been told of yet, for `\Recent` (RFC 3501 §2.3.2); with `claim` this
+    /// session is told of all there is. A store that does not keep count has nothing recent.
+    ///
+    /// # Errors
+    /// [`Refusal::Nonexistent`], or the store's.
+    fn recent(&self, mailbox: MailboxId, claim: bool) -> Result<u32> {
+        let _ = (mailbox, claim);
+        Ok(u32::MAX)
+    }
+
     /// What is kept beside a message; `None` where it is not here any more.
     ///
     /// # Errors
@@ -115,11 +128,17 @@ pub trait Backend {
     /// The store's.
     fn description(&self, mailbox: MailboxId, uid: u32) -> Result<Option<Arc<Description>>>;
 
+    /// A hold on its octets; `None` where it is not here any more.
+    ///
+    /// # Errors
+    /// The store's.
+    fn content(&self, mailbox: MailboxId, uid: u32) -> Result<Option<Self::Content>>;
+
     /// Octets of a message; fewer only at its end.
     ///
     /// # Errors
     /// The store's.
-    fn read(&self, mailbox: MailboxId, uid: u32, octets: Range<u64>) -> Result<Option<Vec<u8>>>;
+    fn read(&self, content: &Self::Content, octets: Range<u64>) -> Result<Vec<u8>>;
 
     /// A line of its text (RFC 8970); `None` where it has no text.
     ///
@@ -238,6 +257,8 @@ pub struct Status {
     pub highest_modseq: u64,
     /// MESSAGES
     pub messages: u32,
+    /// RECENT (RFC 3501)
+    pub recent: u32,
     /// UNSEEN
     pub unseen: u32,
     /// DELETED

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, AnswerCode, Outcome};
 use super::backend::{Backend, FlagChange, Users};
-use super::selected::PAGE;
+use super::selected::{PAGE, flags_value};
 use super::session::Session;
 use crate::imap::command::NumberSet;
 use crate::imap::response::{PlainCode, StatusKind};
@@ -23,7 +23,9 @@ impl<U: Users> Session<U> {
         let Command::Store { uid, set, action, silent, flags, unchanged_since } = command else {
             return Err(Answer::bad("STORE"));
         };
-        self.user_mut()?.enabled.condstore |= unchanged_since.is_some();
+        if unchanged_since.is_some() {
+            self.enable_condstore()?;
+        }
         let selected = self.writable()?;
         let mailbox = selected.id;
         let named = selected.named(*uid, set)?;
@@ -49,8 +51,7 @@ impl<U: Users> Session<U> {
             return Ok((answer, stored.modseq));
         }
         if missing {
-            let gone = Answer::no(PlainCode::ExpungeIssued, "some of them are no longer here");
-            return Ok((gone, stored.modseq));
+            return Ok((Answer::some_are_gone(), stored.modseq));
         }
         Ok((Answer::ok("done"), stored.modseq))
     }
@@ -75,6 +76,10 @@ impl<U: Users> Session<U> {
                     continue;
                 }
                 let Some(seq) = self.selected()?.seq(row.uid) else { continue };
+                let recent = self.selected()?.recent.contains(row.uid);
+                if !silent {
+                    self.tell_keywords(row);
+                }
                 let mut fetch = FetchWriter::begin(seq, self.style(), &mut self.out);
                 if uid || enabled.qresync {
                     fetch.put(&FetchValue::Uid(row.uid), &mut self.out);
@@ -83,7 +88,7 @@ impl<U: Users> Session<U> {
                     fetch.put(&FetchValue::ModSeq(row.modseq), &mut self.out);
                 }
                 if !silent {
-                    fetch.put(&FetchValue::Flags(&row.flags), &mut self.out);
+                    fetch.put(&flags_value(row, recent), &mut self.out);
                 }
                 fetch.end(&mut self.out);
             }
@@ -102,7 +107,7 @@ impl<U: Users> Session<U> {
         }
         let copied = self.backend()?.copy(from, &uids, to, remove)?;
         if copied.source.is_empty() {
-            return Err(Answer::no(PlainCode::ExpungeIssued, "none of them is here any more"));
+            return Ok(Answer::some_are_gone());
         }
         let code = AnswerCode::CopyUid(copied.uid_validity, copied.source, copied.target);
         if remove {

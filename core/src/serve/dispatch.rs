@@ -210,6 +210,9 @@ impl<U: Users> Session<U> {
 
     /// ENABLE (RFC 5161): what is not known is passed over.
     fn enable(&mut self, words: &[String]) -> Outcome {
+        if words.iter().any(|word| matches!(word.as_str(), "CONDSTORE" | "QRESYNC")) {
+            self.enable_condstore()?;
+        }
         let user = self.user_mut()?;
         let mut enabled = Vec::new();
         for word in words {

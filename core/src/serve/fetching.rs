@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::answer::Answer;
 use super::backend::{Backend, Facts, FlagChange, Refusal, Row, Users};
 use super::dispatch::Tell;
-use super::selected::PAGE;
+use super::selected::{PAGE, flags_value};
 use super::session::{CHUNK, Session};
 use crate::flags::{FlagSet, Flags};
 use crate::ids::MailboxId;
@@ -14,12 +15,11 @@ use crate::imap::command::{FetchItem, Section, StoreAction};
 use crate::imap::response::PlainCode;
 use crate::imap::server::command::Command;
 use crate::imap::server::response::{FetchValue, FetchWriter, Response, SectionOctets};
-use crate::message::{Decoder, Located, TransferEncoding, select_fields};
+use crate::message::{Decoder, Description, Located, TransferEncoding, select_fields};
 use crate::set::UidSet;
 
 /// A FETCH under way.
-#[derive(Debug)]
-pub(super) struct Fetching {
+pub(super) struct Fetching<C> {
     tag: String,
     uid: bool,
     items: Vec<FetchItem>,
@@ -31,17 +31,20 @@ pub(super) struct Fetching {
     /// The mod-sequence that `\Seen` was set with, if it was.
     own: u64,
     rows: VecDeque<Row>,
-    open: Option<Open>,
+    open: Option<Open<C>>,
     refused: Option<Answer>,
 }
 
 /// The answer for one message, half written.
-#[derive(Debug)]
-struct Open {
+struct Open<C> {
     row: Row,
+    recent: bool,
     writer: FetchWriter,
     next: usize,
-    facts: Option<Facts>,
+    // Got before the first word of the answer, which cannot be taken back if the message goes meanwhile.
+    facts: Facts,
+    description: Arc<Description>,
+    content: Option<C>,
     stream: Option<Stream>,
 }
 
@@ -66,7 +69,11 @@ impl<U: Users> Session<U> {
         }
     }
 
-    fn begin_fetching(&mut self, tag: &str, command: &Command) -> Result<Fetching, Answer> {
+    fn begin_fetching(
+        &mut self,
+        tag: &str,
+        command: &Command,
+    ) -> Result<Fetching<<U::Backend as Backend>::Content>, Answer> {
         let Command::Fetch { uid, set, items, changed_since, partial } = command else {
             return Err(Answer::bad("FETCH"));
         };
@@ -81,7 +88,9 @@ impl<U: Users> Session<U> {
         if changed_since.is_some_and(|since| since.vanished) && !self.user()?.enabled.qresync {
             return Err(Answer::bad("enable QRESYNC first"));
         }
-        self.user_mut()?.enabled.condstore |= asks_modseq;
+        if asks_modseq {
+            self.enable_condstore()?;
+        }
         if changed_since.is_some() && !items.contains(&FetchItem::ModSeq) {
             items.insert(0, FetchItem::ModSeq);
         }
@@ -156,7 +165,10 @@ impl<U: Users> Session<U> {
         }
     }
 
-    fn fetch_step(&mut self, fetching: &mut Fetching) -> Result<bool, Refusal> {
+    fn fetch_step(
+        &mut self,
+        fetching: &mut Fetching<<U::Backend as Backend>::Content>,
+    ) -> Result<bool, Refusal> {
         let style = self.style();
         let Some(user) = &self.user else { return Ok(false) };
         let (backend, out) = (&user.backend, &mut self.out);
@@ -168,23 +180,31 @@ impl<U: Users> Session<U> {
             let left = fetching.uids.len() - fetching.at + 1;
             let row = row_of(backend, *mailbox, &mut fetching.rows, uid, left)?;
             let (Some(seq), Some(row)) = (seq, row) else {
-                let text = "some of them are no longer here";
-                fetching.refused = Some(Answer::no(PlainCode::ExpungeIssued, text));
+                fetching.refused.get_or_insert_with(Answer::some_are_gone);
                 return Ok(true);
             };
             if row.modseq <= fetching.since {
                 return Ok(true);
             }
-            if has_unknown_encoding(backend, *mailbox, uid, items)? {
+            let Some((facts, description, content)) = hold(backend, *mailbox, uid, items)? else {
+                fetching.refused.get_or_insert_with(Answer::some_are_gone);
+                return Ok(true);
+            };
+            if has_unknown_encoding(&description, items) {
                 fetching.refused = Some(Answer::no(PlainCode::UnknownCte, "its encoding is not known here"));
                 return Ok(true);
             }
-            let writer = FetchWriter::begin(seq, style, out);
-            fetching.open = Some(Open { row, writer, next: 0, facts: None, stream: None });
+            let recent = user.selected.as_ref().is_some_and(|selected| selected.recent.contains(uid));
+            if fetching.items.contains(&FetchItem::Flags) {
+                self.tell_keywords(&row);
+            }
+            let writer = FetchWriter::begin(seq, style, &mut self.out);
+            let open = Open { row, recent, writer, next: 0, facts, description, content, stream: None };
+            fetching.open = Some(open);
             return Ok(true);
         };
         if current.stream.is_some() {
-            go_on_streaming(backend, *mailbox, current, out)?;
+            go_on_streaming(backend, current, out)?;
         } else if let Some(item) = items.get(current.next) {
             current.next += 1;
             put_item(backend, *mailbox, current, item, out)?;
@@ -229,46 +249,75 @@ fn row_of<B: Backend>(
     Ok(rows.pop_front_if(|row| row.uid == uid))
 }
 
-fn has_unknown_encoding<B: Backend>(
+type Held<C> = (Facts, Arc<Description>, Option<C>);
+
+/// What the items need of a message; `None` where it is not here any more.
+fn hold<B: Backend>(
     backend: &B,
     mailbox: MailboxId,
     uid: u32,
     items: &[FetchItem],
-) -> Result<bool, Refusal> {
-    for item in items {
-        if let FetchItem::Binary { part, .. }
-        | FetchItem::BinaryPeek { part, .. }
-        | FetchItem::BinarySize { part } = item
-            && let Some(description) = backend.description(mailbox, uid)?
-            && let Some((_, TransferEncoding::Unknown)) = description.index.binary(part)
-        {
-            return Ok(true);
-        }
+) -> Result<Option<Held<B::Content>>, Refusal> {
+    use FetchItem::*;
+    let any = |fits: fn(&FetchItem) -> bool| items.iter().any(fits);
+    let octets = any(|item| {
+        matches!(
+            item,
+            Section { .. }
+                | Peek { .. }
+                | Binary { .. }
+                | BinaryPeek { .. }
+                | BinarySize { .. }
+                | Rfc822
+                | Rfc822Header
+                | Rfc822Text
+        )
+    });
+    let mut held: Held<B::Content> = (Facts::default(), Arc::default(), None);
+    if any(|item| matches!(item, InternalDate | Rfc822Size | EmailId | ThreadId | SaveDate)) {
+        let Some(facts) = backend.facts(mailbox, uid)? else { return Ok(None) };
+        held.0 = facts;
     }
-    Ok(false)
+    if octets || any(|item| matches!(item, Envelope | Body | BodyStructure)) {
+        let Some(description) = backend.description(mailbox, uid)? else { return Ok(None) };
+        held.1 = description;
+    }
+    if octets {
+        let Some(content) = backend.content(mailbox, uid)? else { return Ok(None) };
+        held.2 = Some(content);
+    }
+    Ok(Some(held))
+}
+
+fn has_unknown_encoding(description: &Description, items: &[FetchItem]) -> bool {
+    items.iter().any(|item| match item {
+        FetchItem::Binary { part, .. }
+        | FetchItem::BinaryPeek { part, .. }
+        | FetchItem::BinarySize { part } => {
+            matches!(description.index.binary(part), Some((_, TransferEncoding::Unknown)))
+        }
+        _ => false,
+    })
 }
 
 fn put_item<B: Backend>(
     backend: &B,
     mailbox: MailboxId,
-    open: &mut Open,
+    open: &mut Open<B::Content>,
     item: &FetchItem,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
     let uid = open.row.uid;
     match item {
         FetchItem::Uid => open.writer.put(&FetchValue::Uid(uid), out),
-        FetchItem::Flags => open.writer.put(&FetchValue::Flags(&open.row.flags), out),
+        FetchItem::Flags => open.writer.put(&flags_value(&open.row, open.recent), out),
         FetchItem::ModSeq => open.writer.put(&FetchValue::ModSeq(open.row.modseq), out),
         FetchItem::InternalDate
         | FetchItem::Rfc822Size
         | FetchItem::EmailId
         | FetchItem::ThreadId
         | FetchItem::SaveDate => {
-            if open.facts.is_none() {
-                open.facts = Some(backend.facts(mailbox, uid)?.unwrap_or_default());
-            }
-            let Some(facts) = &open.facts else { return Ok(()) };
+            let facts = &open.facts;
             let value = match item {
                 FetchItem::InternalDate => FetchValue::InternalDate(facts.internal_date),
                 FetchItem::Rfc822Size => FetchValue::Rfc822Size(facts.size),
@@ -279,7 +328,7 @@ fn put_item<B: Backend>(
             open.writer.put(&value, out);
         }
         FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
-            let description = backend.description(mailbox, uid)?.unwrap_or_default();
+            let description = &open.description;
             let value = match item {
                 FetchItem::Envelope => FetchValue::Envelope(&description.envelope),
                 FetchItem::Body => FetchValue::Body(&description.body),
@@ -293,17 +342,17 @@ fn put_item<B: Backend>(
         }
         FetchItem::Peek { section, partial } | FetchItem::Section { section, partial } => {
             let value = |octets| FetchValue::Section { section, origin: partial.map(|(at, _)| at), octets };
-            put_section(backend, mailbox, open, section, *partial, &value, out)?;
+            put_section(backend, open, section, *partial, &value, out)?;
         }
-        FetchItem::Rfc822 => put_old(backend, mailbox, open, &Section::Full, "RFC822", out)?,
-        FetchItem::Rfc822Header => put_old(backend, mailbox, open, &Section::Header, "RFC822.HEADER", out)?,
-        FetchItem::Rfc822Text => put_old(backend, mailbox, open, &Section::Text, "RFC822.TEXT", out)?,
+        FetchItem::Rfc822 => put_old(backend, open, &Section::Full, "RFC822", out)?,
+        FetchItem::Rfc822Header => put_old(backend, open, &Section::Header, "RFC822.HEADER", out)?,
+        FetchItem::Rfc822Text => put_old(backend, open, &Section::Text, "RFC822.TEXT", out)?,
         FetchItem::Binary { part, partial } | FetchItem::BinaryPeek { part, partial } => {
-            put_binary(backend, mailbox, open, part, *partial, out)?;
+            put_binary(backend, open, part, *partial, out)?;
         }
         FetchItem::BinarySize { part } => {
-            let size = match binary_part(backend, mailbox, uid, part)? {
-                Some((range, encoding)) => decoded_size(backend, mailbox, uid, range, encoding)?.0,
+            let size = match open.description.index.binary(part) {
+                Some((range, encoding)) => decoded_size(backend, open.content.as_ref(), range, encoding)?.0,
                 None => 0,
             };
             open.writer.put(&FetchValue::BinarySize { part, size }, out);
@@ -316,30 +365,23 @@ fn put_item<B: Backend>(
 
 fn put_old<B: Backend>(
     backend: &B,
-    mailbox: MailboxId,
-    open: &mut Open,
+    open: &mut Open<B::Content>,
     section: &Section,
     name: &'static str,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
-    put_section(backend, mailbox, open, section, None, &|octets| FetchValue::Rfc822 { name, octets }, out)
+    put_section(backend, open, section, None, &|octets| FetchValue::Rfc822 { name, octets }, out)
 }
 
 fn put_section<'v, B: Backend>(
     backend: &B,
-    mailbox: MailboxId,
-    open: &mut Open,
+    open: &mut Open<B::Content>,
     section: &'v Section,
     partial: Option<(u32, u32)>,
     value: &dyn Fn(SectionOctets<'static>) -> FetchValue<'v>,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
-    let uid = open.row.uid;
-    let located = match backend.description(mailbox, uid)? {
-        Some(description) => description.index.locate(section),
-        None => None,
-    };
-    match located {
+    match open.description.index.locate(section) {
         None => open.writer.put(&value(SectionOctets::Nil), out),
         Some(Located::Octets(range)) => {
             let range = cut(range, partial);
@@ -348,7 +390,10 @@ fn put_section<'v, B: Backend>(
             open.stream = Some(Stream { octets: range, decoder: None, skip: 0, left });
         }
         Some(Located::Fields { header, named }) => {
-            let header = backend.read(mailbox, uid, header)?.unwrap_or_default();
+            let header = match &open.content {
+                Some(content) => backend.read(content, header)?,
+                None => Vec::new(),
+            };
             let fields = select_fields(&header, names_of(section), named);
             let range = cut(0..fields.len() as u64, partial);
             let octets = &fields[range.start as usize..range.end as usize];
@@ -377,31 +422,19 @@ fn cut(range: Range<u64>, partial: Option<(u32, u32)>) -> Range<u64> {
     start..start.saturating_add(length.into()).min(range.end)
 }
 
-fn binary_part<B: Backend>(
-    backend: &B,
-    mailbox: MailboxId,
-    uid: u32,
-    part: &[u32],
-) -> Result<Option<(Range<u64>, TransferEncoding)>, Refusal> {
-    Ok(backend.description(mailbox, uid)?.and_then(|description| description.index.binary(part)))
-}
-
 fn put_binary<B: Backend>(
     backend: &B,
-    mailbox: MailboxId,
-    open: &mut Open,
+    open: &mut Open<B::Content>,
     part: &[u32],
     partial: Option<(u32, u32)>,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
-    let uid = open.row.uid;
     let origin = partial.map(|(at, _)| at);
-    let found = binary_part(backend, mailbox, uid, part)?;
-    let Some((range, encoding)) = found else {
+    let Some((range, encoding)) = open.description.index.binary(part) else {
         open.writer.put(&FetchValue::Binary { part, origin, octets: SectionOctets::Nil }, out);
         return Ok(());
     };
-    let (size, has_nul) = decoded_size(backend, mailbox, uid, range.clone(), encoding)?;
+    let (size, has_nul) = decoded_size(backend, open.content.as_ref(), range.clone(), encoding)?;
     let wanted = cut(0..size, partial);
     let left = wanted.end - wanted.start;
     let octets = SectionOctets::Follow(left, has_nul);
@@ -414,15 +447,14 @@ fn put_binary<B: Backend>(
 /// How many octets a part has once decoded, and whether a NUL is among them.
 fn decoded_size<B: Backend>(
     backend: &B,
-    mailbox: MailboxId,
-    uid: u32,
+    content: Option<&B::Content>,
     mut range: Range<u64>,
     encoding: TransferEncoding,
 ) -> Result<(u64, bool), Refusal> {
     let Some(mut decoder) = Decoder::new(encoding) else { return Ok((0, false)) };
     let (mut size, mut has_nul, mut decoded) = (0, false, Vec::new());
     while range.start < range.end {
-        let chunk = read_chunk(backend, mailbox, uid, &mut range)?;
+        let chunk = read_chunk(backend, content, &mut range)?;
         decoder.push(&chunk, &mut decoded);
         if range.start == range.end {
             decoder.finish(&mut decoded);
@@ -436,8 +468,7 @@ fn decoded_size<B: Backend>(
 
 fn go_on_streaming<B: Backend>(
     backend: &B,
-    mailbox: MailboxId,
-    open: &mut Open,
+    open: &mut Open<B::Content>,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
     let Some(stream) = &mut open.stream else { return Ok(()) };
@@ -445,7 +476,7 @@ fn go_on_streaming<B: Backend>(
         open.stream = None;
         return Ok(());
     }
-    let mut chunk = read_chunk(backend, mailbox, open.row.uid, &mut stream.octets)?;
+    let mut chunk = read_chunk(backend, open.content.as_ref(), &mut stream.octets)?;
     if let Some(decoder) = &mut stream.decoder {
         let mut decoded = Vec::new();
         decoder.push(&chunk, &mut decoded);
@@ -466,15 +497,17 @@ fn go_on_streaming<B: Backend>(
 /// The next octets of a range.
 fn read_chunk<B: Backend>(
     backend: &B,
-    mailbox: MailboxId,
-    uid: u32,
+    content: Option<&B::Content>,
     range: &mut Range<u64>,
 ) -> Result<Vec<u8>, Refusal> {
     let end = range.end.min(range.start.saturating_add(CHUNK as u64));
-    let chunk = backend.read(mailbox, uid, range.start..end)?.unwrap_or_default();
+    let chunk = match content {
+        Some(content) => backend.read(content, range.start..end)?,
+        None => Vec::new(),
+    };
     if chunk.len() as u64 != end - range.start {
         // So many octets were announced, and there is no taking it back.
-        return Err(Refusal::Failed("a message went while it was sent".into()));
+        return Err(Refusal::Failed("a message is shorter than it was".into()));
     }
     range.start = end;
     Ok(chunk)

@@ -6,12 +6,11 @@ use std::cell::OnceCell;
 use super::answer::{Answer, Outcome};
 use super::backend::{Backend, Facts, Refusal, Row, Users};
 use super::fetching::part_of;
-use super::selected::PAGE;
+use super::selected::{PAGE, Selected};
 use super::session::Session;
 use crate::flags::FlagSet;
 use crate::ids::MailboxId;
 use crate::imap::command::SearchKey;
-use crate::imap::response::PlainCode;
 use crate::imap::server::command::{Command, SearchReturn, ThreadAlgorithm};
 use crate::imap::server::response::{Esearch, Response};
 use crate::imap::server::search::{Context, Search, Subject, asks_modseq};
@@ -64,7 +63,9 @@ impl<U: Users> Session<U> {
             }
         };
         let with_modseq = asks_modseq(criteria);
-        self.user_mut()?.enabled.condstore |= with_modseq;
+        if with_modseq {
+            self.enable_condstore()?;
+        }
         let number = |hit: &Hit| if uid { hit.uid } else { hit.seq };
         let numbers: Vec<u32> = found.iter().map(number).collect();
         let rev2 = self.user()?.enabled.rev2;
@@ -174,7 +175,6 @@ impl<U: Users> Session<U> {
     ) -> Result<Vec<T>, Answer> {
         let (backend, selected) = (self.backend()?, self.selected()?);
         let last_seq = selected.uids.len() as u32;
-        check_numbers(criteria, last_seq)?;
         let context = Context {
             last_seq,
             last_uid: selected.uids.last().copied().unwrap_or(0),
@@ -203,7 +203,7 @@ impl<U: Users> Session<U> {
             // What went meanwhile matches nothing.
             let Some(row) = rows.pop_front_if(|row| row.uid == uid) else { continue };
             let Some(seq) = selected.seq(uid) else { continue };
-            let subject = Looked::new(backend, selected.id, row, seq);
+            let subject = Looked::new(backend, selected, row, seq);
             if search.matches(&subject)? {
                 found.push(each(&subject)?);
             }
@@ -212,46 +212,23 @@ impl<U: Users> Session<U> {
     }
 }
 
-/// Sequence numbers beyond what there is are a client out of step (RFC 9051 §6.4.4 lets them be refused).
-fn check_numbers(criteria: &[SearchKey], last: u32) -> Result<(), Answer> {
-    use crate::imap::command::NumberSet;
-    for key in criteria {
-        match key {
-            SearchKey::Seq(NumberSet::Set(set) | NumberSet::Union(set, _))
-                if set.max().is_some_and(|max| max > last) =>
-            {
-                return Err(Answer::bad("there is no message with that number"));
-            }
-            SearchKey::Not(key) => check_numbers(std::slice::from_ref(key), last)?,
-            SearchKey::Or(one, other) => {
-                check_numbers(std::slice::from_ref(one), last)?;
-                check_numbers(std::slice::from_ref(other), last)?;
-            }
-            SearchKey::And(keys) => check_numbers(keys, last)?,
-            SearchKey::Keyword(word) | SearchKey::Unkeyword(word) if word.len() > 1_000 => {
-                return Err(Answer::no(PlainCode::Limit, "the keyword is too long"));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// A message that is looked at; what it costs something to get is got once.
 struct Looked<'b, B> {
     backend: &'b B,
     mailbox: MailboxId,
     row: Row,
     seq: u32,
+    recent: bool,
     facts: OnceCell<Facts>,
     header: OnceCell<Vec<u8>>,
     message: OnceCell<Vec<u8>>,
 }
 
 impl<'b, B: Backend> Looked<'b, B> {
-    fn new(backend: &'b B, mailbox: MailboxId, row: Row, seq: u32) -> Looked<'b, B> {
+    fn new(backend: &'b B, selected: &Selected, row: Row, seq: u32) -> Looked<'b, B> {
+        let (mailbox, recent) = (selected.id, selected.recent.contains(row.uid));
         let (facts, header, message) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Looked { backend, mailbox, row, seq, facts, header, message }
+        Looked { backend, mailbox, row, seq, recent, facts, header, message }
     }
 
     fn facts(&self) -> Result<&Facts, Refusal> {
@@ -280,6 +257,10 @@ impl<B: Backend> Subject for Looked<'_, B> {
 
     fn flags(&self) -> Cow<'_, FlagSet> {
         Cow::Borrowed(&self.row.flags)
+    }
+
+    fn is_recent(&self) -> bool {
+        self.recent
     }
 
     fn modseq(&self) -> u64 {
@@ -311,15 +292,18 @@ impl<B: Backend> Subject for Looked<'_, B> {
             let Some(description) = self.backend.description(self.mailbox, self.row.uid)? else {
                 return Ok(Vec::new());
             };
-            let header = self.backend.read(self.mailbox, self.row.uid, description.index.header())?;
-            Ok(header.unwrap_or_default())
+            let Some(content) = self.backend.content(self.mailbox, self.row.uid)? else {
+                return Ok(Vec::new());
+            };
+            self.backend.read(&content, description.index.header())
         })?;
         Ok(Cow::Borrowed(header))
     }
 
     fn message(&self) -> Result<Cow<'_, [u8]>, Refusal> {
-        let message = once(&self.message, || {
-            Ok(self.backend.read(self.mailbox, self.row.uid, 0..SEARCHED)?.unwrap_or_default())
+        let message = once(&self.message, || match self.backend.content(self.mailbox, self.row.uid)? {
+            Some(content) => self.backend.read(&content, 0..SEARCHED),
+            None => Ok(Vec::new()),
         })?;
         Ok(Cow::Borrowed(message))
     }

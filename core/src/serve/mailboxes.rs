@@ -87,6 +87,7 @@ impl<U: Users> Session<U> {
         let patterns: Vec<Pattern> =
             list.patterns.iter().map(|wire| Pattern::new(&reference, &text(wire), delimiter)).collect();
         let mut all = self.listed()?;
+        let fits = |name: &str| patterns.iter().any(|pattern| pattern.fits(name));
         let selects = |listed: &Listed| {
             (!list.only_subscribed || listed.subscribed)
                 && (!list.only_special_use || !listed.special_use.is_empty())
@@ -94,11 +95,11 @@ impl<U: Users> Session<U> {
                 && !(listed.only_parent && (list.only_subscribed || list.only_special_use))
         };
         if list.recursive_match {
-            mark_parents(&mut all, delimiter, &selects);
+            mark_parents(&mut all, delimiter, &|name, listed| selects(listed) && !fits(name));
         }
         for (name, listed) in &all {
             let itself = selects(listed);
-            if !(itself || listed.selected_below) || !patterns.iter().any(|pattern| pattern.fits(name)) {
+            if !(itself || listed.selected_below) || !fits(name) {
                 continue;
             }
             self.put_listed(name, listed, list, delimiter, itself);
@@ -170,7 +171,7 @@ impl<U: Users> Session<U> {
 
     fn put_status(&mut self, name: &str, id: MailboxId, items: &[StatusItem]) -> Result<(), Answer> {
         if items.contains(&StatusItem::HighestModSeq) {
-            self.user_mut()?.enabled.condstore = true;
+            self.enable_condstore()?;
         }
         let backend = self.backend()?;
         let Status {
@@ -178,6 +179,7 @@ impl<U: Users> Session<U> {
             uid_next,
             highest_modseq,
             messages,
+            recent,
             unseen,
             deleted,
             size,
@@ -197,7 +199,7 @@ impl<U: Users> Session<U> {
             .map(|item| {
                 let value = match item {
                     StatusItem::Messages => number(messages),
-                    StatusItem::Recent => number(0),
+                    StatusItem::Recent => number(recent),
                     StatusItem::UidNext => number(uid_next),
                     StatusItem::UidValidity => number(uid_validity),
                     StatusItem::Unseen => number(unseen),
@@ -258,10 +260,14 @@ impl<U: Users> Session<U> {
     }
 }
 
-/// RECURSIVEMATCH (RFC 5258 §3): marks what stands above a name that is selected.
-fn mark_parents(all: &mut BTreeMap<String, Listed>, delimiter: char, selects: &impl Fn(&Listed) -> bool) {
+/// RECURSIVEMATCH (RFC 5258 §3.5): marks what stands above a name that is selected and would not be said itself.
+fn mark_parents(
+    all: &mut BTreeMap<String, Listed>,
+    delimiter: char,
+    selects: &impl Fn(&str, &Listed) -> bool,
+) {
     let selected: Vec<String> =
-        all.iter().filter(|(_, listed)| selects(listed)).map(|(name, _)| name.clone()).collect();
+        all.iter().filter(|(name, listed)| selects(name, listed)).map(|(name, _)| name.clone()).collect();
     for name in selected {
         for (at, _) in name.match_indices(delimiter) {
             let parent = all.entry(name[..at].to_owned()).or_insert_with(|| Listed {

@@ -66,6 +66,8 @@ struct Held {
     uid_validity: u32,
     uid_next: u32,
     modseq: u64,
+    /// The first UID that no session has been told of.
+    recent: u32,
     messages: BTreeMap<u32, Message>,
     /// When each went.
     expunged: Vec<(u64, u32)>,
@@ -194,6 +196,7 @@ impl Held {
 
 impl Backend for MemoryMail {
     type Upload = Vec<u8>;
+    type Content = Arc<Vec<u8>>;
 
     fn revision(&self) -> u64 {
         locked(&self.state).revision
@@ -231,6 +234,7 @@ impl Backend for MemoryMail {
             uid_next: held.uid_next,
             highest_modseq: held.modseq,
             messages: held.messages.len() as u32,
+            recent: held.messages.range(held.recent..).count() as u32,
             unseen: (held.messages.len() - with(Flags::SEEN).count()) as u32,
             deleted: with(Flags::DELETED).count() as u32,
             size: held.messages.values().map(size).sum(),
@@ -333,6 +337,16 @@ impl Backend for MemoryMail {
         })
     }
 
+    fn recent(&self, mailbox: MailboxId, claim: bool) -> Result<u32> {
+        let mut state = locked(&self.state);
+        let held = state.mailboxes.get_mut(&mailbox.0).ok_or(Refusal::Nonexistent)?;
+        let first = held.recent;
+        if claim {
+            held.recent = held.uid_next;
+        }
+        Ok(first)
+    }
+
     fn facts(&self, mailbox: MailboxId, uid: u32) -> Result<Option<Facts>> {
         let state = locked(&self.state);
         Ok(state.message(mailbox, uid).map(|message| Facts {
@@ -348,13 +362,14 @@ impl Backend for MemoryMail {
         Ok(locked(&self.state).message(mailbox, uid).map(|message| message.description.clone()))
     }
 
-    fn read(&self, mailbox: MailboxId, uid: u32, octets: Range<u64>) -> Result<Option<Vec<u8>>> {
-        let state = locked(&self.state);
-        Ok(state.message(mailbox, uid).map(|message| {
-            let end = octets.end.min(message.raw.len() as u64) as usize;
-            let start = (octets.start as usize).min(end);
-            message.raw[start..end].to_vec()
-        }))
+    fn content(&self, mailbox: MailboxId, uid: u32) -> Result<Option<Arc<Vec<u8>>>> {
+        Ok(locked(&self.state).message(mailbox, uid).map(|message| message.raw.clone()))
+    }
+
+    fn read(&self, content: &Arc<Vec<u8>>, octets: Range<u64>) -> Result<Vec<u8>> {
+        let end = octets.end.min(content.len() as u64) as usize;
+        let start = (octets.start as usize).min(end);
+        Ok(content[start..end].to_vec())
     }
 
     fn preview(&self, mailbox: MailboxId, uid: u32) -> Result<Option<String>> {

@@ -28,6 +28,10 @@ pub(super) struct Selected {
     pub(super) gone: UidSet,
     /// What the last SEARCH saved (RFC 5182).
     pub(super) saved: UidSet,
+    /// Messages that this session was the first to be told of (RFC 3501 §2.3.2).
+    pub(super) recent: UidSet,
+    /// Flags and keywords that the client knows of.
+    flags: FlagSet,
     /// The backend's revision at the last look.
     revision: Option<u64>,
 }
@@ -121,6 +125,12 @@ impl<U: Users> Session<U> {
                 break;
             }
         }
+        // IMAP4rev2 has no `\Recent`, and a client that speaks it claims nothing.
+        let mut recent = UidSet::new();
+        if !rev2 {
+            let first = self.backend()?.recent(id, !*read_only)?;
+            recent.extend(uids.iter().copied().filter(|uid| *uid >= first));
+        }
         let mut flags = status.flags.clone();
         flags.flags = Flags::NAMED.iter().fold(Flags::NONE, |all, (flag, _)| all.union(*flag));
         self.put(&Response::Flags(&flags));
@@ -129,7 +139,7 @@ impl<U: Users> Session<U> {
             session.status(None, StatusKind::Ok, Some(code), text);
         };
         if !rev2 {
-            self.put(&Response::Recent(0));
+            self.put(&Response::Recent(recent.len() as u32));
             if let Some(seq) = first_unseen {
                 ok(self, Code::Unseen(seq), "the first that is not seen");
             }
@@ -154,6 +164,8 @@ impl<U: Users> Session<U> {
             modseq: status.highest_modseq,
             gone: UidSet::new(),
             saved: UidSet::new(),
+            recent,
+            flags,
             revision: None,
         };
         self.user_mut()?.selected = Some(selected);
@@ -269,9 +281,7 @@ impl<U: Users> Session<U> {
         }
         if count > before {
             self.put(&Response::Exists(count as u32));
-            if !self.user.as_ref().is_some_and(|user| user.enabled.rev2) {
-                self.put(&Response::Recent(0));
-            }
+            self.tell_recent(before)?;
         }
         Ok(())
     }
@@ -289,6 +299,7 @@ impl<U: Users> Session<U> {
         let set: UidSet = going.into_iter().collect();
         selected.uids.retain(|uid| !set.contains(*uid));
         selected.saved = selected.saved.difference(&set);
+        selected.recent = selected.recent.difference(&set);
         if qresync {
             self.put(&Response::Vanished { earlier: false, uids: &set });
         } else {
@@ -296,11 +307,54 @@ impl<U: Users> Session<U> {
         }
     }
 
+    /// Which of the new messages nobody was told of before.
+    fn tell_recent(&mut self, before: usize) -> Result<(), Refusal> {
+        let Some(user) = self.user.as_mut().filter(|user| !user.enabled.rev2) else { return Ok(()) };
+        let Some(selected) = &mut user.selected else { return Ok(()) };
+        let first = user.backend.recent(selected.id, !selected.read_only)?;
+        selected.recent.extend(selected.uids[before..].iter().copied().filter(|uid| *uid >= first));
+        let recent = selected.recent.len() as u32;
+        self.put(&Response::Recent(recent));
+        Ok(())
+    }
+
+    /// A client that asks for mod-sequences wants them from now on, and is told where it stands (RFC 7162 §3.1).
+    pub(super) fn enable_condstore(&mut self) -> Result<(), Answer> {
+        let user = self.user_mut()?;
+        if !std::mem::replace(&mut user.enabled.condstore, true)
+            && let Some(selected) = &user.selected
+        {
+            let modseq = selected.modseq;
+            let text = "the highest mod-sequence";
+            self.status(None, StatusKind::Ok, Some(Code::HighestModSeq(modseq)), text);
+        }
+        Ok(())
+    }
+
+    /// Before a keyword that the client has not met, FLAGS says that there is one (RFC 9051 §7.3.5).
+    pub(super) fn tell_keywords(&mut self, row: &Row) {
+        let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else { return };
+        let known = selected.flags.keywords().len();
+        for word in row.flags.keywords() {
+            selected.flags.insert_wire(word.as_bytes());
+        }
+        if selected.flags.keywords().len() > known {
+            let (flags, read_only) = (selected.flags.clone(), selected.read_only);
+            self.put(&Response::Flags(&flags));
+            if !read_only {
+                let code = Code::PermanentFlags { flags: &flags, keywords: true };
+                self.status(None, StatusKind::Ok, Some(code), "flags that stay");
+            }
+        }
+    }
+
     /// An unasked FETCH with the flags of a message.
     pub(super) fn put_changed(&mut self, row: &Row) {
+        self.tell_keywords(row);
         let Some(user) = &self.user else { return };
         let Some(seq) = user.selected.as_ref().and_then(|selected| selected.seq(row.uid)) else { return };
         let enabled = user.enabled;
+        let recent = user.selected.as_ref().is_some_and(|selected| selected.recent.contains(row.uid));
         let mut fetch = FetchWriter::begin(seq, self.style(), &mut self.out);
         // RFC 7162 §3.2.6: with QRESYNC the UID is always told.
         if enabled.qresync {
@@ -309,9 +363,14 @@ impl<U: Users> Session<U> {
         if enabled.condstore {
             fetch.put(&FetchValue::ModSeq(row.modseq), &mut self.out);
         }
-        fetch.put(&FetchValue::Flags(&row.flags), &mut self.out);
+        fetch.put(&flags_value(row, recent), &mut self.out);
         fetch.end(&mut self.out);
     }
+}
+
+/// A message's flags as this session sees them.
+pub(super) fn flags_value(row: &Row, recent: bool) -> FetchValue<'_> {
+    if recent { FetchValue::RecentFlags(&row.flags) } else { FetchValue::Flags(&row.flags) }
 }
 
 fn all_uids<B: Backend>(backend: &B, id: MailboxId) -> Result<UidSet, Refusal> {

@@ -88,7 +88,7 @@ pub struct Session<U: Users> {
     pub(super) events: VecDeque<SessionEvent>,
     pub(super) user: Option<User<U::Backend>>,
     pub(super) wait: Wait,
-    pub(super) fetching: Option<Fetching>,
+    pub(super) fetching: Option<Fetching<<U::Backend as Backend>::Content>>,
     pub(super) uploading: Option<Uploading<<U::Backend as Backend>::Upload>>,
     pub(super) sign_in: SignIn,
     pub(super) binding: Option<ChannelBinding>,

@@ -5,13 +5,13 @@
 
 use memchr::memmem;
 
-/// Text with its case folded.
+/// Text with its case folded: to upper case, which is the order that RFC 5051 §2 gives to what lies between
+/// the letters, and which joins what lower case keeps apart, such as the two sigmas.
 pub(super) fn fold(text: &str) -> String {
     if text.is_ascii() {
-        return text.to_ascii_lowercase();
+        return text.to_ascii_uppercase();
     }
-    // Upper case first: it joins what lower case keeps apart, such as the two sigmas.
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    text.chars().flat_map(char::to_uppercase).collect()
 }
 
 /// What is searched for.

@@ -116,6 +116,8 @@ enum Test {
     EmailId(String),
     ThreadId(String),
     Field(Vec<u8>, Needle),
+    /// A field of addresses, as it stands and with its addresses alone.
+    Addresses(&'static [u8], Needle),
     Body(Needle),
     Text(Needle),
     Not(Box<Test>),
@@ -213,10 +215,10 @@ fn prepare(key: &SearchKey, context: &Context<'_>) -> Test {
         // RFC 5032 §3: what is exactly that old is both.
         SearchKey::Older(seconds) => not(Test::NotBefore(moment(*seconds).saturating_add(1))),
         SearchKey::SaveDateSupported => Test::Is(context.save_dates),
-        SearchKey::From(value) => field("From", value),
-        SearchKey::To(value) => field("To", value),
-        SearchKey::Cc(value) => field("Cc", value),
-        SearchKey::Bcc(value) => field("Bcc", value),
+        SearchKey::From(value) => Test::Addresses(b"From", Needle::new(value)),
+        SearchKey::To(value) => Test::Addresses(b"To", Needle::new(value)),
+        SearchKey::Cc(value) => Test::Addresses(b"Cc", Needle::new(value)),
+        SearchKey::Bcc(value) => Test::Addresses(b"Bcc", Needle::new(value)),
         SearchKey::Subject(value) => field("Subject", value),
         SearchKey::Header { name, value } => field(name, value),
         SearchKey::Body(value) => Test::Body(Needle::new(value)),
@@ -250,7 +252,7 @@ fn cost(test: &Test) -> u32 {
         Test::Is(_) | Test::Seq(_) | Test::Uid(_) => 0,
         Test::Flag(_) | Test::Keyword(_) | Test::Recent | Test::ModSeq(_) => 1,
         Test::Larger(_) | Test::Smaller(_) | Test::NotBefore(_) | Test::EmailId(_) | Test::ThreadId(_) => 10,
-        Test::Dated(DateField::Sent, ..) | Test::Field(..) => 100,
+        Test::Dated(DateField::Sent, ..) | Test::Field(..) | Test::Addresses(..) => 100,
         Test::Dated(..) => 10,
         Test::Text(_) | Test::Body(_) => 1_000,
         Test::Not(test) => cost(test),
@@ -284,6 +286,12 @@ fn holds<S: Subject>(test: &Test, subject: &S) -> Result<bool, S::Error> {
             let header = subject.header()?;
             fields(&header)
                 .any(|f| f.is(name) && (needle.is_empty() || needle.is_in(&message::field_text(f.value))))
+        }
+        Test::Addresses(name, needle) => {
+            let header = subject.header()?;
+            fields(&header).filter(|f| f.is(name)).any(|f| {
+                needle.is_in(&message::field_text(f.value)) || needle.is_in(&message::address_text(f.value))
+            })
         }
         Test::Body(needle) => needle.is_empty() || in_body(needle, &subject.message()?),
         Test::Text(needle) => {

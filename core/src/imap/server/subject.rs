@@ -23,7 +23,7 @@ impl BaseSubject {
         let mut is_reply = false;
         loop {
             while let Some(rest) = trailer(text) {
-                is_reply |= text.ends_with("(fwd)");
+                is_reply |= text.ends_with("(FWD)");
                 text = rest;
             }
             loop {
@@ -36,7 +36,7 @@ impl BaseSubject {
                     break;
                 }
             }
-            match text.strip_prefix("[fwd:").and_then(|rest| rest.strip_suffix(']')) {
+            match text.strip_prefix("[FWD:").and_then(|rest| rest.strip_suffix(']')) {
                 Some(inner) => {
                     is_reply = true;
                     text = inner;
@@ -49,7 +49,7 @@ impl BaseSubject {
 
 /// subj-trailer = "(fwd)" / WSP
 fn trailer(text: &str) -> Option<&str> {
-    text.strip_suffix("(fwd)").or_else(|| text.strip_suffix(' '))
+    text.strip_suffix("(FWD)").or_else(|| text.strip_suffix(' '))
 }
 
 /// subj-leader = (*subj-blob subj-refwd) / WSP; whether it says that this is a reply or forwarded.
@@ -67,9 +67,9 @@ fn leader(text: &str) -> Option<(&str, bool)> {
 /// subj-refwd = ("re" / ("fw" ["d"])) *WSP [subj-blob] ":"
 fn refwd(text: &str) -> Option<&str> {
     let rest = text
-        .strip_prefix("re")
-        .or_else(|| text.strip_prefix("fwd"))
-        .or_else(|| text.strip_prefix("fw"))?
+        .strip_prefix("RE")
+        .or_else(|| text.strip_prefix("FWD"))
+        .or_else(|| text.strip_prefix("FW"))?
         .trim_start_matches(' ');
     let rest = blob(rest).unwrap_or(rest);
     rest.strip_prefix(':')
@@ -106,7 +106,7 @@ mod tests {
             ("  ", "", false),
         ] {
             let base = BaseSubject::of(subject);
-            assert_eq!((base.text.as_str(), base.is_reply), (text, is_reply), "{subject}");
+            assert_eq!((base.text, base.is_reply), (text.to_uppercase(), is_reply), "{subject}");
         }
     }
 

@@ -134,8 +134,7 @@ impl Forest {
             let node = at + 1;
             match before {
                 Some(parent) if !self.is_above(node, parent) => self.nodes[node].parent = Some(parent),
-                Some(_) => {}
-                None => self.nodes[node].parent = None,
+                _ => self.nodes[node].parent = None,
             }
         }
         for node in 1..self.nodes.len() {

@@ -12,6 +12,8 @@ fn storing() {
         r"C: a SELECT INBOX
           S: …
           C: b STORE 1:2 +FLAGS (\Flagged Todo)
+          S: * FLAGS (\Seen \Answered \Flagged \Deleted \Draft $Forwarded $MDNSent $Junk $NotJunk $Phishing Todo)
+          S: * OK [PERMANENTFLAGS …
           S: * 1 FETCH (FLAGS (\Flagged Todo))
           S: * 2 FETCH (FLAGS (\Seen \Flagged Todo))
           S: b OK done
@@ -26,6 +28,9 @@ fn storing() {
           C: f UID STORE 99 +FLAGS (x)
           S: f OK done
           C: g STORE 1:3 (UNCHANGEDSINCE 7) +FLAGS (x)
+          S: * OK [HIGHESTMODSEQ 9] the highest mod-sequence
+          S: * FLAGS …
+          S: * OK [PERMANENTFLAGS …
           S: * 2 FETCH (MODSEQ (10) FLAGS (\Seen \Flagged Todo x))
           S: * 3 FETCH (MODSEQ (10) FLAGS (x))
           S: g OK [MODIFIED 1] some had changed
@@ -35,6 +40,8 @@ fn storing() {
           C: i STORE 1 +FLAGS.SILENT (y)
           S: i OK done
           C: j FETCH 1:* (FLAGS) (CHANGEDSINCE 10)
+          S: * FLAGS …
+          S: * OK [PERMANENTFLAGS …
           S: * 1 FETCH (MODSEQ (11) FLAGS (\Draft y))
           S: j OK done",
     );
@@ -115,9 +122,9 @@ fn two_sessions_see_each_other_when_they_may() {
           S2: * 4 FETCH (UID 4)
           S2: c OK done
           C2: d FETCH 3 (FLAGS)
-          S2: d NO [EXPUNGEISSUED] some of them are no longer here
+          S2: d OK [EXPUNGEISSUED] done, but some of them are no longer here
           C2: e STORE 3 +FLAGS (\Seen)
-          S2: e NO [EXPUNGEISSUED] some of them are no longer here
+          S2: e OK [EXPUNGEISSUED] done, but some of them are no longer here
           C2: f SEARCH ALL
           S2: * SEARCH 1 2 4 5
           S2: f OK done
@@ -137,13 +144,13 @@ fn two_sessions_see_each_other_when_they_may() {
           S: * 1 FETCH (FLAGS (\Answered))
           C2: k UID COPY 1 INBOX
           S2: * 5 EXISTS
-          S2: * 0 RECENT
+          S2: * 1 RECENT
           S2: k OK [COPYUID 1001 1 6] done
           C2: l UID MOVE 2 INBOX
           S2: * OK [COPYUID 1001 2 7] moved
           S2: * 2 EXPUNGE
           S2: * 5 EXISTS
-          S2: * 0 RECENT
+          S2: * 2 RECENT
           S2: l OK done
           S: * 2 EXPUNGE
           S: * 5 EXISTS

@@ -117,7 +117,7 @@ fn appending() {
         r#"C: l SELECT INBOX
            S: …
            C: m FETCH 1 (FLAGS INTERNALDATE RFC822.SIZE)
-           S: * 1 FETCH (FLAGS (\Seen Todo) INTERNALDATE "17-Jul-1996 09:44:25 +0000" RFC822.SIZE 12)
+           S: * 1 FETCH (FLAGS (\Seen Todo \Recent) INTERNALDATE "17-Jul-1996 09:44:25 +0000" RFC822.SIZE 12)
            S: m OK done"#,
     );
     client.say(b"n FETCH 3 BINARY.PEEK[]\r\n");
@@ -138,7 +138,7 @@ fn replacing() {
             "* OK [APPENDUID 1001 6] appended",
             "* 2 EXPUNGE",
             "* 5 EXISTS",
-            "* 0 RECENT",
+            "* 1 RECENT",
             "b OK done",
             "c NO [NONEXISTENT] there is no such message"
         ]
@@ -176,12 +176,14 @@ fn searching() {
            S: * ESEARCH (TAG "h") PARTIAL (-1:-2 4:5)
            S: h OK done
            C: i SEARCH MODSEQ 5
+           S: * OK [HIGHESTMODSEQ 6] the highest mod-sequence
            S: * SEARCH 4 5 (MODSEQ 6)
            S: i OK done
            C: j SEARCH CHARSET KOI8-R ALL
            S: j NO [BADCHARSET (US-ASCII UTF-8)] expected US-ASCII or UTF-8 at octet 17
            C: k SEARCH 9
-           S: k BAD there is no message with that number
+           S: * SEARCH
+           S: k OK done
            C: l SORT (REVERSE SUBJECT) UTF-8 ALL
            S: * SORT 5 4 3 2 1
            S: l OK done

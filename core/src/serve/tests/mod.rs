@@ -148,6 +148,8 @@ fn put(mail: &MemoryMail, mailbox: &str, flags: &[&str], raw: &str) -> u32 {
     let upload = raw.replace('\n', "\r\n").into_bytes();
     let message = Appended { upload, flags: set, internal_date: WALL };
     let appended = mail.append(id, vec![message], None).expect("there is room");
+    // Somebody has been told of it.
+    mail.recent(id, true).expect("it is there");
     appended.target.min().expect("one went in")
 }
 

@@ -148,7 +148,7 @@ fn what_is_no_command() {
          S: a BAD expected a command that is known here at octet 2
          C: 
          S: * BAD expected a tag at octet 0
-         C: a LOGIN x {20000}
+         C: a LOGIN x {70000}
          S: a BAD [TOOBIG] the command is too long
          C: a LOGIN x {20000000}
          S: a BAD [TOOBIG] the string is too long

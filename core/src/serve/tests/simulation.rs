@@ -66,6 +66,7 @@ impl Belief {
                         FetchAttr::Flags(flags) => {
                             let mut words: Vec<_> =
                                 flags.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect();
+                            words.retain(|word| word != "\\Recent");
                             words.sort();
                             place.1 = Some(words.join(" "));
                         }

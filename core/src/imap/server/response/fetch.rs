@@ -11,6 +11,8 @@ use crate::imap::server::write::Writer;
 pub enum FetchValue<'a> {
     Uid(u32),
     Flags(&'a FlagSet),
+    /// With `\Recent` (RFC 3501 §2.3.2), which no flag set holds.
+    RecentFlags(&'a FlagSet),
     ModSeq(u64),
     InternalDate(i64),
     Rfc822Size(u64),
@@ -101,6 +103,10 @@ fn put_value(w: &mut Writer<'_>, value: &FetchValue<'_>) {
         FetchValue::Flags(flags) => {
             w.raw("FLAGS ");
             w.flags(flags.wire_words());
+        }
+        FetchValue::RecentFlags(flags) => {
+            w.raw("FLAGS ");
+            w.flags(flags.wire_words().chain(Some("\\Recent")));
         }
         FetchValue::ModSeq(modseq) => numbered(w, "MODSEQ (", *modseq, ")"),
         FetchValue::InternalDate(ms) => {

@@ -153,6 +153,7 @@ fn every_key() {
         ("OLDER 86400", &[1, 2]),
         ("FROM ann", &[1]),
         ("FROM \"ANN ODE\"", &[1]),
+        ("FROM <zed@", &[2]),
         ("TO bob", &[1]),
         ("CC CAROL", &[2]),
         ("BCC hidden", &[3]),
