@@ -199,7 +199,7 @@ fn a_sync_that_is_cancelled_deletes_nothing() {
     let server = PopServer::new(400);
     let mut host = server.host(Keep::Delete).knobs(|k| k.chunk = 2_000);
     let request = host.connect().sync(SyncScope::account());
-    for _ in 0..40 {
+    for _ in 0..15 {
         host.turn();
     }
     host.connect().cancel(request);

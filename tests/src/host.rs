@@ -43,9 +43,20 @@ pub fn run(
     connection: &mut Connection,
     port: u16,
     credentials: Credentials,
+    each_turn: impl FnMut(Cost),
+) -> Run {
+    run_later(connection, port, credentials, Duration::ZERO, each_turn)
+}
+
+/// The same, with a wall clock that goes ahead of the true one.
+pub fn run_later(
+    connection: &mut Connection,
+    port: u16,
+    credentials: Credentials,
+    ahead: Duration,
     mut each_turn: impl FnMut(Cost),
 ) -> Run {
-    let mut wire = Wire::connect(port);
+    let mut wire = Wire { ahead, ..Wire::connect(port) };
     let mut credentials = Some(credentials);
     let mut problems = Vec::new();
     let mut done = None;
@@ -89,6 +100,8 @@ pub fn run(
 struct Wire {
     stream: TcpStream,
     start: Instant,
+    /// How far the wall clock goes ahead.
+    ahead: Duration,
     /// Something was said since the server last spoke, or the greeting is awaited.
     asked: bool,
     buffer: Vec<u8>,
@@ -99,11 +112,18 @@ impl Wire {
     fn connect(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap_or_else(|e| panic!("port {port}: {e}"));
         stream.set_nodelay(true).expect("it is TCP");
-        Self { stream, start: Instant::now(), asked: true, buffer: vec![0; 64 << 10], cost: Cost::default() }
+        Self {
+            stream,
+            start: Instant::now(),
+            ahead: Duration::ZERO,
+            asked: true,
+            buffer: vec![0; 64 << 10],
+            cost: Cost::default(),
+        }
     }
 
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970") + self.ahead;
         Now::new(self.start.elapsed().as_millis() as u64, wall.as_millis() as i64)
     }
 

@@ -15,6 +15,7 @@
 //! | [`scenario`] | the acceptance scenario that every server and profile goes through |
 //! | [`story`] | three databases and another mail program on the same mail |
 //! | [`kill`] | a device whose program is killed while it syncs |
+//! | [`pop`] | what Python's poplib sees in a maildrop, and what POP3 servers are held to |
 //! | [`imap`] | a client of a few lines, to fill servers and to prod them |
 
 pub mod compare;
@@ -24,6 +25,7 @@ pub mod dovecot;
 pub mod host;
 pub mod imap;
 pub mod kill;
+pub mod pop;
 pub mod program;
 pub mod proxy;
 pub mod scenario;

@@ -75,6 +75,11 @@ impl Program {
         }
     }
 
+    /// The program's file.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// Adds an IMAP account on 127.0.0.1 without TLS.
     pub fn add_imap(&self, name: &str, port: u16, user: &str) {
         self.add_account(name, "imap", port, user, &["--security", "insecure", "--auth", "login"]);

@@ -396,7 +396,6 @@ fn replaced(w: &mut Writer<'_>, account: AccountId, by: SeenFact) -> Result<()> 
 
 /// A message left the inbox here: it was deleted, or moved to a mailbox of this device. Where the account's
 /// policy is to delete it on the server then, that is noted.
-#[allow(dead_code, reason = "what a person does offline calls it")]
 pub(crate) fn left_inbox(w: &mut Writer<'_>, message: MessageId, deleted: bool) -> Result<()> {
     let Some((account, key)) = key_of(&w.tables, message)? else { return Ok(()) };
     let keep = query::account(&w.tables, account)?.settings.keep;

@@ -90,3 +90,119 @@ pub(crate) fn entries(tables: &Snapshot, account: AccountId, now_ms: i64) -> Res
     }
     Ok(entries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::plan;
+    use crate::ids::{AccountId, MessageId};
+    use crate::limits::Limits;
+    use crate::model::{AccountSettings, Keep, RetentionReason};
+    use crate::store::apply::apply;
+    use crate::store::batch::{Batch, MessageFact, Op, StagedBody};
+    use crate::store::ledger::{self, LedgerFact, LedgerKey, LedgerOp, LedgerState, SeenFact, left_inbox};
+    use crate::store::storage::MemoryStorage;
+    use crate::store::{Store, StoreOptions, accounts, query, verify};
+
+    const DAY_MS: i64 = super::DAY_MS;
+
+    fn store(keep: Keep) -> (Store, AccountId) {
+        let options = StoreOptions { cache: 1 << 20, quick_repair: false };
+        let store = Store::open(Box::new(MemoryStorage::new()), options, 1).unwrap();
+        let settings = AccountSettings { keep, ..AccountSettings::pop3("pop", "pop.example.org", "ann") };
+        let account = store.write(0, |w| accounts::add(w, settings)).unwrap().0;
+        (store, account)
+    }
+
+    /// Enters a message, whole or as its header.
+    fn enter(store: &Store, account: AccountId, uidl: &str, whole: bool) -> MessageId {
+        let inbox = ledger::inbox(&store.read().unwrap().tables, account).unwrap().unwrap();
+        let raw = format!("Subject: {uidl}\r\n\r\nbody\r\n");
+        let mut fact = MessageFact::new(inbox, 0);
+        if whole {
+            let mut body = StagedBody::new(store.new_blob(), 0);
+            body.push(raw.as_bytes());
+            fact.body = Some(body);
+        } else {
+            fact.header = Some(raw.into_bytes());
+        }
+        let key = LedgerKey::of_uidl(uidl.as_bytes()).unwrap();
+        let seen = SeenFact { key: key.clone(), uidl: uidl.into(), size: 40, doubtful: false, fresh: false };
+        let entry = LedgerFact { seen, header: Some([7; 16]), received_ms: None, fact };
+        let mut batch = Batch::new(account);
+        batch.push(Op::Ledger(LedgerOp::Message(Box::new(entry))));
+        batch.prepare(&Limits::DEFAULT);
+        store.write(DAY_MS, |w| apply(w, batch)).unwrap();
+        let row = ledger::row(&store.read().unwrap().tables, account, &key).unwrap().unwrap();
+        row.message.unwrap()
+    }
+
+    fn planned(store: &Store, account: AccountId, now_ms: i64) -> Vec<(String, RetentionReason)> {
+        let due = plan(&store.read().unwrap().tables, account, now_ms).unwrap();
+        due.into_iter().map(|d| (String::from_utf8(d.row.uidl).unwrap(), d.why)).collect()
+    }
+
+    #[test]
+    fn what_leaves_the_inbox_goes_from_the_server_where_the_policy_says_so() {
+        use RetentionReason::{Age, DeletedHere, Here, MovedHere};
+        let all = [
+            (Keep::Forever, vec![]),
+            (Keep::UntilDeletedHere, vec![("a", DeletedHere), ("b", MovedHere), ("d", DeletedHere)]),
+            (
+                Keep::Days(1),
+                vec![
+                    ("a", Age { days: 1 }),
+                    ("b", Age { days: 1 }),
+                    ("c", Age { days: 1 }),
+                    ("d", Age { days: 1 }),
+                ],
+            ),
+            (Keep::Delete, vec![("a", Here), ("b", Here), ("c", Here), ("d", Here)]),
+        ];
+        for (keep, expected) in all {
+            let (store, account) = store(keep);
+            let [a, b, _] = ["a", "b", "c"].map(|uidl| enter(&store, account, uidl, true));
+            let [d, e, _] = ["d", "e", "f"].map(|uidl| enter(&store, account, uidl, false));
+            let before: &[&str] = if keep == Keep::Delete { &["a", "b", "c"] } else { &[] };
+            let names: Vec<String> =
+                planned(&store, account, DAY_MS).into_iter().map(|(uidl, _)| uidl).collect();
+            assert_eq!(names, before, "{keep:?}");
+            let left = [(a, true), (b, false), (d, true), (e, false)];
+            store
+                .write(2 * DAY_MS, |w| left.iter().try_for_each(|(id, deleted)| left_inbox(w, *id, *deleted)))
+                .unwrap();
+            let expected: Vec<_> = expected.into_iter().map(|(uidl, why)| (uidl.to_owned(), why)).collect();
+            assert_eq!(planned(&store, account, 2 * DAY_MS), expected, "{keep:?}");
+            let reading = store.read().unwrap();
+            let key = LedgerKey::of_uidl(b"a").unwrap();
+            let row = ledger::row(&reading.tables, account, &key).unwrap().unwrap();
+            let wanted = matches!(row.state, LedgerState::DeletionWanted(DeletedHere));
+            assert_eq!(wanted, keep == Keep::UntilDeletedHere);
+            assert!(row.message.is_none());
+            assert_eq!(verify::verify(&reading.tables).unwrap().problems, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_ledger_that_does_not_fit_its_messages_is_noticed() {
+        let (store, account) = store(Keep::Forever);
+        let id = enter(&store, account, "a", true);
+        let problems = |store: &Store| verify::verify(&store.read().unwrap().tables).unwrap().problems.len();
+        assert_eq!(problems(&store), 0);
+        let gone = store.write(0, |w| {
+            w.touch();
+            let key = id.0.to_be_bytes();
+            Ok(w.tables.ledger_of.remove(key.as_slice())?.map(|v| v.value().to_vec()))
+        });
+        let key = gone.unwrap().0.unwrap();
+        assert_eq!(problems(&store), 1);
+        store
+            .write(0, |w| {
+                w.touch();
+                w.tables.ledger_of.insert(99u64.to_be_bytes().as_slice(), key.as_slice())?;
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(problems(&store), 2);
+        assert!(query::message_record(&store.read().unwrap().tables, id).unwrap().is_some());
+    }
+}

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use mailkeep::{AccountInfo, AccountSettings, BodyPolicy, Security, Window};
+use mailkeep::{AccountInfo, AccountSettings, BodyPolicy, Keep, Security, Window};
 use serde_json::json;
 
 use crate::exit::Failure;
@@ -50,8 +50,12 @@ enum Secured {
 enum Auth {
     Auto,
     Plain,
-    /// The LOGIN command.
+    /// IMAP's LOGIN command.
     Login,
+    /// POP3's USER and PASS.
+    User,
+    /// POP3's APOP.
+    Apop,
     #[value(name = "scram-sha-1")]
     ScramSha1,
     #[value(name = "scram-sha-256")]
@@ -70,7 +74,7 @@ pub(crate) struct AddArguments {
     /// The server.
     #[arg(long)]
     host: String,
-    /// Its port: 993 with TLS, else 143, unless said.
+    /// Its port; unless said 993 with TLS and 143 without, for POP3 995 and 110.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// The user name.
@@ -97,6 +101,13 @@ pub(crate) struct AddArguments {
     /// Ask for compression: worth it on slow links.
     #[arg(long)]
     compress: bool,
+    /// What becomes of the mail on a POP3 server once it is here: on-server, delete, days:N (from when it
+    /// was first here), until-deleted (here, or moved out of the inbox).
+    #[arg(long, value_parser = keep)]
+    keep: Option<Keep>,
+    /// Octets above which only the header of a message on a POP3 server is brought here, until it is asked for.
+    #[arg(long, value_name = "N")]
+    size_limit: Option<u64>,
 }
 
 pub(crate) fn run(db: &Path, command: Command, out: &mut impl Write) -> Result<(), Failure> {
@@ -114,16 +125,26 @@ pub(crate) fn run(db: &Path, command: Command, out: &mut impl Write) -> Result<(
 }
 
 fn add(db: &Path, arguments: AddArguments) -> Result<(), Failure> {
-    if arguments.protocol == Protocol::Pop3 {
-        return Err(Failure::usage("this version has no POP3; use the server's IMAP if it has that"));
-    }
     let name = clean(&arguments.name);
-    let mut settings = AccountSettings::imap(name, arguments.host, arguments.user);
+    let pop = arguments.protocol == Protocol::Pop3;
+    if !pop && (arguments.keep.is_some() || arguments.size_limit.is_some()) {
+        return Err(Failure::usage("--keep and --size-limit are for POP3 accounts"));
+    }
+    if pop && arguments.window != Window::Everything {
+        return Err(Failure::usage(
+            "--window is for IMAP accounts: over POP3 everything on the server is known",
+        ));
+    }
+    let new = if pop { AccountSettings::pop3 } else { AccountSettings::imap };
+    let mut settings = new(name, arguments.host, arguments.user);
+    let clear = if pop { 110 } else { 143 };
     (settings.security, settings.port) = match arguments.security {
-        Secured::Tls => (Security::Tls, 993),
-        Secured::Starttls => (Security::StartTls, 143),
-        Secured::Insecure => (Security::Insecure, 143),
+        Secured::Tls => (Security::Tls, settings.port),
+        Secured::Starttls => (Security::StartTls, clear),
+        Secured::Insecure => (Security::Insecure, clear),
     };
+    settings.keep = arguments.keep.unwrap_or(settings.keep);
+    settings.pop_size_limit = arguments.size_limit;
     settings.port = arguments.port.unwrap_or(settings.port);
     settings.mechanism = mechanism(arguments.auth);
     settings.bodies = arguments.bodies;
@@ -167,6 +188,7 @@ fn list(db: &Path, json: bool, out: &mut impl Write) -> Result<(), Failure> {
             let settings = &account.settings;
             vec![
                 settings.name.clone(),
+                protocol_word(settings).into(),
                 format!("{}:{}", settings.host, settings.port),
                 settings.user.clone(),
                 security_word(settings.security).into(),
@@ -174,7 +196,7 @@ fn list(db: &Path, json: bool, out: &mut impl Write) -> Result<(), Failure> {
             ]
         })
         .collect();
-    Ok(table(out, &["NAME", "SERVER", "USER", "SECURITY", "AUTH"], &rows)?)
+    Ok(table(out, &["NAME", "PROTOCOL", "SERVER", "USER", "SECURITY", "AUTH"], &rows)?)
 }
 
 fn to_json(account: &AccountInfo) -> serde_json::Value {
@@ -182,7 +204,7 @@ fn to_json(account: &AccountInfo) -> serde_json::Value {
     json!({
         "id": account.id.0,
         "name": settings.name,
-        "protocol": "imap",
+        "protocol": protocol_word(settings),
         "host": settings.host,
         "port": settings.port,
         "user": settings.user,
@@ -199,6 +221,13 @@ fn to_json(account: &AccountInfo) -> serde_json::Value {
             _ => "all".to_owned(),
         },
         "compress": settings.compress,
+        "keep": match settings.keep {
+            Keep::Delete => "delete".to_owned(),
+            Keep::Days(n) => format!("days:{n}"),
+            Keep::UntilDeletedHere => "until-deleted".to_owned(),
+            _ => "on-server".to_owned(),
+        },
+        "size_limit": settings.pop_size_limit,
         "password_env": extra(settings, "password_env"),
         "ca": extra(settings, "ca"),
         "server": account.server,
@@ -208,6 +237,10 @@ fn to_json(account: &AccountInfo) -> serde_json::Value {
 /// A setting of this program's own.
 pub(crate) fn extra<'a>(settings: &'a AccountSettings, key: &str) -> Option<&'a str> {
     settings.extra.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+}
+
+fn protocol_word(settings: &AccountSettings) -> &'static str {
+    if settings.protocol == mailkeep::Protocol::Pop3 { "pop3" } else { "imap" }
 }
 
 fn security_word(security: Security) -> &'static str {
@@ -223,6 +256,8 @@ fn mechanism(auth: Auth) -> Option<String> {
         Auth::Auto => return None,
         Auth::Plain => "PLAIN",
         Auth::Login => "LOGIN",
+        Auth::User => "USER",
+        Auth::Apop => "APOP",
         Auth::ScramSha1 => "SCRAM-SHA-1",
         Auth::ScramSha256 => "SCRAM-SHA-256",
         Auth::CramMd5 => "CRAM-MD5",
@@ -239,6 +274,16 @@ pub(crate) fn bodies(text: &str) -> Result<BodyPolicy, String> {
         None if text == "none" => Ok(BodyPolicy::None),
         Some(("newest", n)) => count(n).map(BodyPolicy::Newest),
         _ => Err("it is all, none or newest:N".into()),
+    }
+}
+
+fn keep(text: &str) -> Result<Keep, String> {
+    match text.split_once(':') {
+        None if text == "on-server" => Ok(Keep::Forever),
+        None if text == "delete" => Ok(Keep::Delete),
+        None if text == "until-deleted" => Ok(Keep::UntilDeletedHere),
+        Some(("days", n)) => count(n).map(Keep::Days),
+        _ => Err("it is on-server, delete, days:N or until-deleted".into()),
     }
 }
 

@@ -104,7 +104,9 @@ impl From<Error> for Failure {
         let exit = match &error {
             Error::Gone(_) => Exit::NotFound,
             Error::Invalid { .. } | Error::Misuse(_) => Exit::Usage,
-            Error::Protocol(_) | Error::Refused(_) | Error::NotPermitted { .. } => Exit::Server,
+            Error::Protocol(_) | Error::Refused(_) | Error::NotPermitted { .. } | Error::TryLater { .. } => {
+                Exit::Server
+            }
             Error::LoginRefused(_) | Error::LoginImpossible(_) => Exit::Login,
             Error::Disconnected(_) | Error::TimedOut => Exit::Network,
             Error::Cancelled => Exit::Interrupted,
@@ -123,6 +125,9 @@ impl From<Error> for Failure {
                 "the database's file failed while mail was stored (is the disk full?); run the \
                                      command again when that is mended: nothing that was stored is lost"
                     .into()
+            }
+            Error::TryLater { after_ms, .. } => {
+                format!("{error}; try again in {} s", after_ms.div_ceil(1_000))
             }
             Error::LoginRefused(_) => format!("{error}; check the user name and the password"),
             _ => error.to_string(),

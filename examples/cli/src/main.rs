@@ -15,6 +15,7 @@ mod output;
 mod pending;
 mod places;
 mod report;
+mod retention;
 mod session;
 mod show;
 mod sync;
@@ -48,6 +49,8 @@ enum Command {
     Account(account::Command),
     /// Bring the mail here into step with the servers.
     Sync(sync::Arguments),
+    /// Show what the next sync will delete from POP3 servers, and why.
+    Retention(retention::Arguments),
     /// List mailboxes.
     Mailboxes(list::MailboxesArguments),
     /// List a mailbox's messages, newest first.
@@ -111,6 +114,7 @@ fn run(arguments: Arguments, out: &mut impl Write) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Account(command) => account::run(&db, command, out).map(|()| Exit::Ok),
         Command::Sync(arguments) => sync::run(&db, arguments).map(|()| Exit::Ok),
+        Command::Retention(arguments) => retention::run(&db, arguments, out).map(|()| Exit::Ok),
         Command::Mailboxes(arguments) => list::mailboxes(&db, arguments, out).map(|()| Exit::Ok),
         Command::List(arguments) => list::messages(&db, arguments, out).map(|()| Exit::Ok),
         Command::Show(arguments) => show::run(&db, arguments, out).map(|()| Exit::Ok),

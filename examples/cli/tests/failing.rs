@@ -160,8 +160,10 @@ fn a_file_that_cannot_be_written() {
 #[test]
 fn usage_is_explained_in_one_line() {
     let place = Place::new();
-    let pop3 = ["account", "add", "demo", "pop3", "--host", "localhost", "--user", "ann"];
-    place.run(&pop3).failed(2, &["this version has no POP3"]);
+    let keep = ["account", "add", "demo", "imap", "--host", "localhost", "--user", "ann", "--keep", "delete"];
+    place.run(&keep).failed(2, &["--keep", "POP3"]);
+    let days = ["account", "add", "demo", "pop3", "--host", "localhost", "--user", "ann", "--keep", "days:0"];
+    place.run(&days).failed(2, &["--keep"]);
     place.run(&["sync", "--bodies", "some"]).failed(2, &["newest:N"]);
     place.run(&["account", "add", "demo"]).failed(2, &["--host"]);
     place.add(1, &[]);

@@ -39,7 +39,8 @@ impl Place {
         fs::metadata(self.file()).expect("it was made").len()
     }
 
-    fn report(&self) -> PathBuf {
+    /// Where the figures of a run are written.
+    pub fn report(&self) -> PathBuf {
         self.folder.join("report")
     }
 
@@ -109,6 +110,15 @@ impl Mailkeep {
             command.arg("--compress");
         }
         run(&mut command);
+    }
+
+    /// Makes a database with a POP3 account in it that has not been synced; nothing is deleted from the server.
+    pub fn add_pop(&self, account: &Account, place: &Place) {
+        let port = account.port.to_string();
+        let mut command = self.command(place, account);
+        command.args(["account", "add", "measured", "pop3", "--host", "127.0.0.1", "--port", &port]);
+        command.args(["--user", &account.user, "--password-env", PASSWORD, "--security", "insecure"]);
+        run(command.args(["--auth", "user"]));
     }
 
     /// A sync, whole or of what changed.

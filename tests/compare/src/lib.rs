@@ -8,6 +8,8 @@ pub mod client;
 pub mod drain;
 pub mod measure;
 pub mod opening;
+pub mod pop_client;
+pub mod pop_drain;
 pub mod table;
 
 /// Does what this process was started for by [`measure`] or a program here, if it was started so; every `main`
@@ -17,6 +19,7 @@ pub fn child() {
     match arguments.first().and_then(|first| first.to_str()) {
         Some(measure::CHILD) => measure::child(&arguments[1..]),
         Some(drain::CHILD) => drain::child(&arguments[1..]),
+        Some(pop_drain::CHILD) => pop_drain::child(&arguments[1..]),
         Some(opening::CHILD) => opening::child(&arguments[1..]),
         _ => return,
     }

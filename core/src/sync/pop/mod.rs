@@ -47,7 +47,7 @@ use crate::time::Now;
 
 /// Commands in flight where the server takes them so: enough that it never waits for us, few enough that
 /// a cancelled pass ends soon.
-const IN_FLIGHT: usize = 100;
+const IN_FLIGHT: usize = 200;
 
 /// What a command is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,9 +194,13 @@ impl PopSession {
         self.pass.is_none() && self.opening.is_none() && self.next.is_none() && self.quit == Quit::No
     }
 
-    /// Sends what waits for room.
+    /// Sends what waits for room, in runs: a command sent alone for each that is answered costs both sides a
+    /// wake-up each.
     fn pump(&mut self) -> Result<()> {
         let room = if self.capabilities.has("PIPELINING") { IN_FLIGHT } else { 1 };
+        if self.client.depth() > room / 2 {
+            return Ok(());
+        }
         while self.client.depth() < room {
             let Some((command, purpose)) = self.queue.pop_front() else { return Ok(()) };
             self.client.send(&command, purpose)?;
