@@ -343,7 +343,7 @@ fn find_content(
     size: u64,
 ) -> Result<Option<(ContentId, bool)>> {
     if let Some(hash) = fact.body.as_ref().and_then(|b| b.hash.as_ref())
-        && let Some(found) = identity::by_bytes(w, account, hash)?
+        && let Some(found) = identity::by_bytes(w, account, hash, message_id(fact))?
     {
         return Ok(Some((found, false)));
     }
@@ -365,6 +365,11 @@ fn find_content(
         return Ok(identity::provisional(w, account, &reading.summary, size)?.map(|found| (found, true)));
     }
     Ok(None)
+}
+
+/// The Message-ID that was read from a message.
+fn message_id(fact: &MessageFact) -> Option<&str> {
+    fact.reading.as_ref()?.summary.message_id.as_deref()
 }
 
 fn new_content(
@@ -437,7 +442,7 @@ pub(super) fn attach(
     let len = body.len();
     partials::finished(w, fact.mailbox, fact.uid, body.blob)?;
     outcome.bodies.push((fact.mailbox, fact.uid, id));
-    let same = identity::by_bytes(w, content.account, &hash)?;
+    let same = identity::by_bytes(w, content.account, &hash, message_id(fact))?;
     let mut now_has = message.content;
     if let Some(same) = same {
         discard_bytes(w, &body)?;

@@ -53,9 +53,21 @@ fn candidates(w: &Writer<'_>, account: AccountId, kind: Kind, hash: [u8; 8]) -> 
 }
 
 /// Enters every identity that a content has.
+///
+/// What has a Message-ID is known again by that alone, its bytes too: keys that are hashes lie all over
+/// the index, and each costs a page of every commit. Past as many as are looked at it needs its own.
 pub(crate) fn enter(w: &mut Writer<'_>, id: ContentId, content: &ContentRecord) -> Result<()> {
+    let known = match &content.summary.message_id {
+        Some(message_id) => {
+            let others = candidates(w, content.account, Kind::MessageId, short(message_id.as_bytes()))?;
+            others.len() + 1 < MOST_CANDIDATES
+        }
+        None => false,
+    };
     each(content, |account, kind, hash| {
-        w.enter_identity(keys::identity(account, kind as u8, hash, id));
+        if !(known && matches!(kind, Kind::Bytes)) {
+            w.enter_identity(keys::identity(account, kind as u8, hash, id));
+        }
         Ok(())
     })
 }
@@ -88,10 +100,22 @@ pub(crate) fn by_server_id(w: &Writer<'_>, account: AccountId, id: &str) -> Resu
     Ok(None)
 }
 
-/// The content with exactly these bytes.
-pub(crate) fn by_bytes(w: &Writer<'_>, account: AccountId, hash: &ContentHash) -> Result<Option<ContentId>> {
-    let short = *hash.canonical.first_chunk().expect("32 octets");
-    for found in candidates(w, account, Kind::Bytes, short)? {
+/// The content with exactly these bytes, in which this Message-ID stands.
+pub(crate) fn by_bytes(
+    w: &Writer<'_>,
+    account: AccountId,
+    hash: &ContentHash,
+    message_id: Option<&str>,
+) -> Result<Option<ContentId>> {
+    let mut some = match message_id {
+        Some(id) => candidates(w, account, Kind::MessageId, short(id.as_bytes()))?,
+        None => Vec::new(),
+    };
+    if message_id.is_none() || some.len() >= MOST_CANDIDATES {
+        let short = *hash.canonical.first_chunk().expect("32 octets");
+        some.extend(candidates(w, account, Kind::Bytes, short)?);
+    }
+    for found in some {
         let body = w.content(found)?.and_then(|c| c.body);
         if body.is_some_and(|b| b.sha256 == hash.raw && b.len == hash.len) {
             return Ok(Some(found));

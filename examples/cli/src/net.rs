@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Buffers between the reader and the session: when all are full, the socket waits.
 const BUFFERS: usize = 4;
-const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 256 * 1024;
 
 /// What a session waits for.
 pub(crate) enum Message {
