@@ -12,8 +12,8 @@ use crate::store::records::{AccountRecord, BodyRecord, ContentRecord, MailboxRec
 use crate::store::tables::get;
 use crate::store::writer::Writer;
 use crate::store::{
-    arrivals, blobs, convert, expunge, identity, keys, ledger, mailboxes, orphans, partials, parts, replayed,
-    view,
+    arrivals, blobs, convert, expunge, identity, keys, ledger, mailboxes, orphans, packs, partials, parts,
+    replayed, view,
 };
 
 /// An IDLE is never renewed more often than this, whatever the server does.
@@ -489,13 +489,9 @@ fn write_body(
     if let Some(reading) = fact.reading.take() {
         content.summary = reading.summary;
     }
+    let (pack, start) = packs::keep(w, body)?;
     content.body =
-        Some(BodyRecord { blob: body.blob, len: body.len(), sha256: hash.raw, canonical: hash.canonical });
-    let mut offset = body.stored;
-    for data in &body.data {
-        blobs::append(&mut w.tables, body.blob, offset, data)?;
-        offset += data.len() as u64;
-    }
+        Some(BodyRecord { pack, len: body.len(), sha256: hash.raw, canonical: hash.canonical, start });
     identity::enter(w, id, content)?;
     w.put_content(id, content)
 }

@@ -4,6 +4,8 @@
 //! fits such a run, mail takes little more room than its bytes; whole values took half as much again.
 //! A chunk begins with one octet that says how the rest is stored.
 
+use std::ops::Range;
+
 use redb::ReadableTable;
 
 use crate::error::{Error, Result};
@@ -63,6 +65,43 @@ pub(super) fn compress(stored: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn remove(tables: &mut Tables<'_>, blob: u64) -> Result<()> {
     let (from, to) = (keys::chunk(blob, 0), keys::chunk(blob, u64::MAX));
     tables.blobs.retain_in(from.as_slice()..=to.as_slice(), |_, _| false)?;
+    Ok(())
+}
+
+/// Cuts a range out of a blob. Chunks that reach over its ends are cut shorter, the others go.
+pub(crate) fn cut(tables: &mut Tables<'_>, blob: u64, range: Range<u64>) -> Result<()> {
+    let mut chunks = Vec::new();
+    {
+        let (zero, start) = (keys::chunk(blob, 0), keys::chunk(blob, range.start));
+        let mut before = tables.blobs.range(zero.as_slice()..start.as_slice())?;
+        let first = before.next_back().transpose()?.and_then(|(key, _)| keys::read_u64(key.value(), 8));
+        let from = keys::chunk(blob, first.unwrap_or(range.start));
+        for entry in tables.blobs.range(from.as_slice()..keys::chunk(blob, range.end).as_slice())? {
+            chunks.extend(keys::read_u64(entry?.0.value(), 8));
+        }
+        // What is read from must be let go of before it is changed.
+    }
+    let last = chunks.last().copied();
+    for offset in chunks {
+        let key = keys::chunk(blob, offset);
+        let mut kept = Vec::new();
+        if offset < range.start || Some(offset) == last {
+            let stored = tables.blobs.get(key.as_slice())?;
+            // One that cannot be read stays: nothing else is to fail by it, and verifying tells.
+            let Some(chunk) = stored.as_ref().and_then(|stored| expand(stored.value())) else { continue };
+            let end = offset + chunk.len() as u64;
+            if end <= range.start {
+                continue;
+            }
+            let at = |place: u64| (place.clamp(offset, end) - offset) as usize;
+            kept.push((offset, chunk[..at(range.start)].to_vec()));
+            kept.push((range.end, chunk[at(range.end)..].to_vec()));
+        }
+        tables.blobs.remove(key.as_slice())?;
+        for (offset, data) in kept {
+            append(tables, blob, offset, &data)?;
+        }
+    }
     Ok(())
 }
 

@@ -14,12 +14,13 @@ use crate::store::actions::{mailbox, place};
 use crate::store::apply::{content_id, fallback_id};
 use crate::store::batch::MessageFact;
 use crate::store::intents::{FlagsIntent, Goal, MailboxGoal, Subject};
+use crate::store::ledger;
 use crate::store::mailboxes::wish_of;
 use crate::store::records::{ContentRecord, MessageRecord, OrphanRecord, View};
+use crate::store::replayed;
 use crate::store::tables::Snapshot;
 use crate::store::writer::Writer;
 use crate::store::{accounts, arrivals, expunge, identity, keys, mailboxes, partials, query, record, view};
-use crate::store::{blobs, ledger, replayed};
 
 /// Flags that a person set, and that no server knew of while the account was on POP3.
 const CARRIED: Flags =
@@ -162,7 +163,7 @@ pub(crate) fn compared(w: &mut Writer<'_>, mailbox: MailboxId, uid: u32, header:
     let same = match &content.body {
         Some(body) => {
             let len = body.len.min(header.len() as u64 + HEADER_SLACK);
-            let ours = blobs::read(&w.tables.blobs, body.blob, 0, len)?;
+            let ours = w.packs.read(&mut w.tables, body, len)?;
             message::header_of(&ours) == message::header_of(header)
         }
         // Its body was never here: there is nothing that it could be taken for wrongly.

@@ -18,6 +18,7 @@ mod keys;
 pub(crate) mod ledger;
 mod mailboxes;
 mod orphans;
+mod packs;
 mod partials;
 mod parts;
 mod placements;

@@ -10,7 +10,7 @@ use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
 use crate::store::intents::{Goal, IntentRecord, Subject};
 use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord, View};
 use crate::store::writer::Writer;
-use crate::store::{accounts, arrivals, blobs, identity, keys, ledger, parts, record};
+use crate::store::{accounts, arrivals, identity, keys, ledger, parts, record};
 
 /// How long a message that appeared elsewhere first may still turn out to be one that moved.
 const GRACE_MS: i64 = 24 * 3_600_000;
@@ -144,7 +144,7 @@ pub(crate) fn drop_unheld(w: &mut Writer<'_>, content: ContentId) -> Result<()> 
     if let Some(record) = w.content(content)? {
         identity::forget(w, content, &record)?;
         if let Some(body) = record.body {
-            blobs::remove(&mut w.tables, body.blob)?;
+            w.packs.remove(&body);
         }
     }
     parts::drop_all(w, content)?;

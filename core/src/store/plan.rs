@@ -421,7 +421,7 @@ pub(crate) fn outgoing(tables: &Snapshot, id: MessageId) -> Result<Option<Outgoi
     let Some(record) = query::message_record(tables, id)? else { return Ok(None) };
     let body = query::content_record(tables, record.content)?.and_then(|c| c.body);
     let Some(body) = body else { return Ok(None) };
-    let raw = query::blob(tables, body.blob, 0, body.len)?;
+    let raw = query::blob(tables, body.pack, body.start, body.len)?;
     let server = query::placed_flags(tables, &record)?;
     let flags = query::intents(tables, id)?.over(&server);
     Ok(Some(Outgoing { raw, flags, internal_date: record.internal_date }))

@@ -238,7 +238,7 @@ pub(crate) fn message(tables: &Snapshot, id: MessageId, limits: &Limits) -> Resu
     let details = match (&body, get(&tables.details, &keys::content(record.content))?) {
         // The bytes tell best what is in them.
         (Some(body), _) => {
-            let raw = blobs::read(&tables.blobs, body.blob, 0, body.len.min(LONGEST_READ))?;
+            let raw = blobs::read(&tables.blobs, body.pack, body.start, body.len.min(LONGEST_READ))?;
             let whole = raw.len() as u64 == body.len;
             let read = if whole { message::read_message } else { message::read_prefix };
             read(&raw, limits).details
@@ -283,8 +283,9 @@ pub(crate) fn intents(tables: &impl Read, id: MessageId) -> Result<IntentRecord>
 pub(crate) fn body(tables: &Snapshot, id: MessageId, offset: u64, len: u64) -> Result<Option<Vec<u8>>> {
     let record = shown(tables, id)?;
     let body = content_record(tables, record.content)?.and_then(|c| c.body);
-    body.map(|b| blobs::read(&tables.blobs, b.blob, offset, len.min(b.len.saturating_sub(offset))))
-        .transpose()
+    let Some(body) = body else { return Ok(None) };
+    let len = len.min(body.len.saturating_sub(offset));
+    blobs::read(&tables.blobs, body.pack, body.start.saturating_add(offset), len).map(Some)
 }
 
 /// Whether a message is here whole.

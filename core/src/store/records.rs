@@ -179,10 +179,12 @@ pub(crate) struct ContentRecord {
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct BodyRecord {
-    pub(crate) blob: u64,
+    pub(crate) pack: u64,
     pub(crate) len: u64,
     pub(crate) sha256: [u8; 32],
     pub(crate) canonical: [u8; 32],
+    /// Where it begins in that blob, which other bodies may share.
+    pub(crate) start: u64,
 }
 
 /// A part that is here without the rest of its message.
@@ -234,6 +236,22 @@ pub(crate) struct OrphanRecord {
     pub(crate) suspicious: bool,
 }
 
+impl Record for ContentRecord {
+    const VERSION: u8 = 2;
+    const NAME: &'static str = "content";
+
+    /// Version 1 gave each body a blob of its own.
+    fn from_older(version: u8, body: &[u8]) -> Option<ContentRecord> {
+        type Body = (u64, u64, [u8; 32], [u8; 32]);
+        type Content = (Summary, AccountId, Option<String>, Option<Body>);
+        let 1 = version else { return None };
+        let (summary, account, email_id, body): Content = postcard::from_bytes(body).ok()?;
+        let body =
+            body.map(|(pack, len, sha256, canonical)| BodyRecord { pack, len, sha256, canonical, start: 0 });
+        Some(ContentRecord { summary, account, email_id, body })
+    }
+}
+
 macro_rules! records {
     ($($record:ty, $version:literal, $name:literal;)*) => {
         $(impl Record for $record {
@@ -247,7 +265,6 @@ records! {
     AccountRecord, 2, "account";
     MailboxRecord, 1, "mailbox";
     MessageRecord, 1, "message";
-    ContentRecord, 1, "content";
     Details, 1, "details";
     Counters, 1, "counters";
     KeywordsRecord, 1, "keyword set";
@@ -257,4 +274,33 @@ records! {
     PartRecord, 1, "part";
     IntentRecord, 1, "intent";
     JournalRecord, 1, "journal";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::record;
+
+    #[test]
+    fn a_body_of_the_first_version_is_alone_in_its_blob() {
+        let id = Some("<a@b>".to_owned());
+        let summary = Summary { message_id: id.clone(), ..Summary::default() };
+        let hashes = ([1_u8; 32], [2_u8; 32]);
+        let old = (&summary, AccountId(7), &id, Some((9_u64, 1_000_u64, hashes.0, hashes.1)));
+        let mut stored = vec![1];
+        stored.extend(postcard::to_allocvec(&old).unwrap());
+        let read: ContentRecord = record::decode(&stored).unwrap();
+        let body = read.body.unwrap();
+        assert_eq!((read.summary.message_id, read.account, read.email_id), (id.clone(), AccountId(7), id));
+        assert_eq!((body.pack, body.len, body.start), (9, 1_000, 0));
+        assert_eq!((body.sha256, body.canonical), hashes);
+        let again: ContentRecord = record::decode(&record::encode(&ContentRecord {
+            summary,
+            account: AccountId(7),
+            email_id: None,
+            body: Some(body),
+        }))
+        .unwrap();
+        assert_eq!(again.body.unwrap().len, 1_000);
+    }
 }

@@ -12,7 +12,7 @@ use crate::room::{ArchiveEntry, ArchiveRule, Evicted};
 use crate::store::records::{ContentRecord, MailboxRecord};
 use crate::store::tables::Snapshot;
 use crate::store::writer::Writer;
-use crate::store::{blobs, identity, keys, query, record};
+use crate::store::{identity, keys, query, record};
 
 /// Writes down what was looked at, oldest first.
 pub(crate) fn note_opened(w: &mut Writer<'_>, contents: &[ContentId]) -> Result<()> {
@@ -88,12 +88,12 @@ fn let_go(w: &mut Writer<'_>, id: ContentId, limits: &Limits) -> Result<bool> {
     const LONGEST_READ: u64 = 64 << 20;
     let Some(mut content) = w.content(id)? else { return Ok(false) };
     let Some(body) = content.body else { return Ok(false) };
-    let raw = blobs::read(&w.tables.blobs, body.blob, 0, body.len.min(LONGEST_READ))?;
+    let raw = w.packs.read(&mut w.tables, &body, LONGEST_READ)?;
     let whole = raw.len() as u64 == body.len;
     let reading =
         if whole { message::read_message(&raw, limits) } else { message::read_prefix(&raw, limits) };
     identity::forget(w, id, &content)?;
-    blobs::remove(&mut w.tables, body.blob)?;
+    w.packs.remove(&body);
     content.body = None;
     identity::enter(w, id, &content)?;
     w.put_content(id, &content)?;

@@ -4,6 +4,7 @@
 //! chunk by chunk, each is kept compressed where that takes a shorter run of pages.
 
 use std::io::Write;
+use std::ops::Bound;
 
 use redb::ReadableTable;
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::store::writer::Writer;
 use crate::store::{blobs, keys};
 
-/// The last blob that was looked at. Blob ids rise, so that what is new lies behind it.
+/// The last chunk that was looked at. Blob ids rise, so that what is new lies behind it.
 const CURSOR: &[u8] = b"shrunk";
 
 /// What a step of shrinking did.
@@ -29,20 +30,23 @@ pub struct ShrinkProgress {
 /// Looks at about `limit` octets of bodies that have not been looked at.
 pub(crate) fn step(w: &mut Writer<'_>, limit: u64) -> Result<ShrinkProgress> {
     let mut progress = ShrinkProgress { done: true, ..ShrinkProgress::default() };
-    let before =
-        crate::store::tables::get(&w.tables.meta, CURSOR)?.and_then(|b| keys::read_u64(&b, 0)).unwrap_or(0);
-    let mut last = before;
+    let before = crate::store::tables::get(&w.tables.meta, CURSOR)?;
+    let mut last = match &before {
+        // A blob alone stands for all of it.
+        Some(before) => {
+            keys::chunk(keys::read_u64(before, 0).unwrap_or(0), keys::read_u64(before, 8).unwrap_or(u64::MAX))
+        }
+        None => keys::chunk(0, 0),
+    };
+    let from = last;
     let mut shorter = Vec::new();
-    let from = keys::chunk(before.saturating_add(1), 0);
-    for entry in w.tables.blobs.range(from.as_slice()..)? {
+    for entry in w.tables.blobs.range::<&[u8]>((Bound::Excluded(from.as_slice()), Bound::Unbounded))? {
         let (key, value) = entry?;
-        let blob =
-            keys::read_u64(key.value(), 0).ok_or_else(|| Error::Corrupt("a chunk's key is short".into()))?;
-        if progress.read >= limit && blob != last {
+        if progress.read >= limit {
             progress.done = false;
             break;
         }
-        last = blob;
+        last = *key.value().first_chunk().ok_or_else(|| Error::Corrupt("a chunk's key is short".into()))?;
         let stored = value.value();
         progress.read += stored.len() as u64;
         if let Some(new) = blobs::compress(stored) {
@@ -53,9 +57,9 @@ pub(crate) fn step(w: &mut Writer<'_>, limit: u64) -> Result<ShrinkProgress> {
     for (key, value) in shorter {
         w.tables.blobs.insert(key.as_slice(), value.as_slice())?;
     }
-    if last != before {
+    if last != from {
         w.touch();
-        w.tables.meta.insert(CURSOR, last.to_be_bytes().as_slice())?;
+        w.tables.meta.insert(CURSOR, last.as_slice())?;
     }
     Ok(progress)
 }

@@ -1,5 +1,7 @@
 //! Proving a store whole: every placement has its message, every blob its hash, every count its rows.
 
+use std::collections::BTreeMap;
+
 use hashbrown::{HashMap, HashSet};
 use redb::ReadableTable;
 
@@ -193,7 +195,8 @@ fn check_contents(
         let mut hasher = ContentHasher::new();
         let mut offset = 0;
         while offset < body.len {
-            let piece = blobs::read(&tables.blobs, body.blob, offset, (body.len - offset).min(1 << 20))?;
+            let len = (body.len - offset).min(1 << 20);
+            let piece = blobs::read(&tables.blobs, body.pack, body.start.saturating_add(offset), len)?;
             if piece.is_empty() {
                 break;
             }
@@ -213,12 +216,14 @@ fn check_contents(
 
 /// Nothing lies about that nobody names.
 fn check_loose_ends(tables: &Snapshot, report: &mut VerifyReport) -> Result<()> {
-    let mut named = HashSet::new();
+    // What is named: where it begins in which blob, and where it ends.
+    let mut named = BTreeMap::new();
     for entry in tables.contents.iter()? {
-        named.extend(record::decode::<ContentRecord>(entry?.1.value())?.body.map(|b| b.blob));
+        let body = record::decode::<ContentRecord>(entry?.1.value())?.body.filter(|b| b.len > 0);
+        named.extend(body.map(|b| ((b.pack, b.start), b.start.saturating_add(b.len))));
     }
     for entry in tables.partials.iter()? {
-        named.insert(record::decode::<PartialBody>(entry?.1.value())?.blob);
+        named.insert((record::decode::<PartialBody>(entry?.1.value())?.blob, 0), u64::MAX);
     }
     for entry in tables.parts.iter()? {
         let (key, value) = entry?;
@@ -226,16 +231,15 @@ fn check_loose_ends(tables: &Snapshot, report: &mut VerifyReport) -> Result<()> 
         if query::content_record(tables, content)?.is_none_or(|c| c.body.is_some()) {
             report.problem(|| format!("a part of content {content} lies about"));
         }
-        named.insert(record::decode::<PartRecord>(value.value())?.blob);
+        named.insert((record::decode::<PartRecord>(value.value())?.blob, 0), u64::MAX);
     }
-    let mut last = None;
     for entry in tables.blobs.iter()? {
-        let blob = keys::read_u64(entry?.0.value(), 0);
-        if blob != last {
-            last = blob;
-            if !blob.is_some_and(|b| named.contains(&b)) {
-                report.problem(|| format!("blob {} belongs to nothing", blob.unwrap_or(0)));
-            }
+        let (key, _) = entry?;
+        let blob = keys::read_u64(key.value(), 0).unwrap_or(0);
+        let at = keys::read_u64(key.value(), 8).unwrap_or(0);
+        let around = named.range((blob, 0)..=(blob, at)).next_back();
+        if around.is_none_or(|(_, end)| *end <= at) {
+            report.problem(|| format!("octet {at} of blob {blob} belongs to nothing"));
         }
     }
     for entry in tables.journal.iter()? {

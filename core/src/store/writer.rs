@@ -11,6 +11,7 @@ use crate::ids::{AccountId, ContentId, MailboxId, MessageId, OperationId};
 use crate::model::Change;
 use crate::store::intents::{IntentRecord, JournalRecord, Subject};
 use crate::store::keys;
+use crate::store::packs::Packs;
 use crate::store::placements::{PageRows, Placement};
 use crate::store::record::{self, Record};
 use crate::store::records::{
@@ -33,6 +34,8 @@ pub(crate) struct Writer<'t> {
     page: Option<PageRows>,
     /// Identities to be entered. Their keys are hashes: written together in order, neighbours share a page.
     identities: BTreeSet<IdentityKey>,
+    /// Bodies that come and go.
+    pub(crate) packs: Packs,
     changes: Vec<Change>,
     /// Messages that were sent to a mailbox and may be met there; read when first asked for.
     pub(crate) awaited: Option<HashMap<(AccountId, MailboxId), Vec<MessageId>>>,
@@ -58,6 +61,7 @@ impl<'t> Writer<'t> {
             keyword_sets: HashMap::new(),
             page: None,
             identities: BTreeSet::new(),
+            packs: Packs::default(),
             changes: Vec::new(),
             awaited: None,
             replayed: 0,
@@ -315,6 +319,7 @@ impl<'t> Writer<'t> {
     /// anything is to be committed at all.
     pub(crate) fn finish(mut self) -> Result<(u64, bool)> {
         self.store_page()?;
+        self.packs.finish(&mut self.tables)?;
         for key in std::mem::take(&mut self.identities) {
             self.tables.identities.insert(key.as_slice(), [].as_slice())?;
         }

@@ -5,17 +5,23 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use mailkeep::{AccountInfo, AccountSettings, BodyPolicy, Keep, Security, Window};
+use mailkeep::{
+    AccountInfo, AccountSettings, BodyPolicy, Conversion, Keep, LeftoverAction, Security, Window,
+};
 use serde_json::json;
 
 use crate::exit::Failure;
-use crate::output::{clean, json_line, table};
+use crate::output::{clean, json_line, size, table};
 use crate::{note, places, tls};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Add an account. The password is not part of it.
     Add(AddArguments),
+    /// Point an account at another server with the same mail, or from POP3 at IMAP: `sync` then matches what is here.
+    Convert(AddArguments),
+    /// End a conversion: say what becomes of messages that the new server does not have.
+    Finish(FinishArguments),
     /// List accounts.
     List {
         /// One JSON object a line.
@@ -110,9 +116,51 @@ pub(crate) struct AddArguments {
     size_limit: Option<u64>,
 }
 
+#[derive(Args)]
+pub(crate) struct FinishArguments {
+    /// The account.
+    name: String,
+    /// What becomes of what the new server does not have: list shows it and does nothing, upload sends it there, forget
+    /// lets it go, keep:MAILBOX moves it into a mailbox of this machine.
+    #[arg(long, default_value = "list", value_parser = leftovers)]
+    leftovers: Leftovers,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Leftovers {
+    List,
+    Upload,
+    Forget,
+    Keep(String),
+}
+
+fn leftovers(text: &str) -> Result<Leftovers, String> {
+    match text.split_once(':') {
+        None if text == "list" => Ok(Leftovers::List),
+        None if text == "upload" => Ok(Leftovers::Upload),
+        None if text == "forget" => Ok(Leftovers::Forget),
+        Some(("keep", mailbox)) if !mailbox.is_empty() => Ok(Leftovers::Keep(mailbox.to_owned())),
+        _ => Err("it is list, upload, forget or keep:MAILBOX".into()),
+    }
+}
+
 pub(crate) fn run(db: &Path, command: Command, out: &mut impl Write) -> Result<(), Failure> {
     match command {
-        Command::Add(arguments) => add(db, arguments),
+        Command::Add(arguments) => {
+            let settings = settings(arguments)?;
+            places::open_or_create(db)?.add_account(settings)?;
+            Ok(())
+        }
+        Command::Convert(arguments) => {
+            let engine = places::open(db)?;
+            let account = places::accounts(&engine, Some(&arguments.name))?.remove(0);
+            engine.convert_account(places::now(), account.id, settings(arguments)?)?;
+            Ok(writeln!(out, "the next sync matches what is here with what the new server has")?)
+        }
+        Command::Finish(arguments) => finish(db, arguments, out),
         Command::List { json } => list(db, json, out),
         Command::Remove { name } => {
             let engine = places::open(db)?;
@@ -124,7 +172,57 @@ pub(crate) fn run(db: &Path, command: Command, out: &mut impl Write) -> Result<(
     }
 }
 
-fn add(db: &Path, arguments: AddArguments) -> Result<(), Failure> {
+fn finish(db: &Path, arguments: FinishArguments, out: &mut impl Write) -> Result<(), Failure> {
+    let engine = places::open(db)?;
+    let account = places::accounts(&engine, Some(&arguments.name))?.remove(0);
+    let action = match arguments.leftovers {
+        Leftovers::List => return list_leftovers(&engine.conversion(account.id)?, arguments.json, out),
+        Leftovers::Upload => LeftoverAction::Upload,
+        Leftovers::Forget => LeftoverAction::Forget,
+        Leftovers::Keep(name) => {
+            let mailbox = places::mailbox_of(&engine, &account, &name)?
+                .ok_or_else(|| Failure::not_found(format!("no mailbox {name}")))?;
+            LeftoverAction::KeepIn(mailbox.id)
+        }
+    };
+    let done = engine.finish_conversion(places::now(), account.id, action)?;
+    if arguments.json {
+        return Ok(json_line(out, &json!({ "did": "finish", "messages": done }))?);
+    }
+    Ok(writeln!(out, "the conversion is done; {done} messages were sent on or kept")?)
+}
+
+fn list_leftovers(conversion: &Conversion, json: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for left in &conversion.leftovers {
+        if json {
+            json_line(
+                out,
+                &json!({
+                    "id": left.message.0,
+                    "mailbox": left.mailbox_name,
+                    "subject": left.subject,
+                    "size": left.size,
+                    "internal_date": left.internal_date,
+                    "whole": left.whole,
+                }),
+            )?;
+        } else {
+            rows.push(vec![
+                left.message.to_string(),
+                clean(&left.mailbox_name),
+                size(left.size),
+                clean(&left.subject),
+            ]);
+        }
+    }
+    if json {
+        return Ok(());
+    }
+    Ok(table(out, &["ID", "MAILBOX", "SIZE", "SUBJECT"], &rows)?)
+}
+
+fn settings(arguments: AddArguments) -> Result<AccountSettings, Failure> {
     let name = clean(&arguments.name);
     let pop = arguments.protocol == Protocol::Pop3;
     if !pop && (arguments.keep.is_some() || arguments.size_limit.is_some()) {
@@ -165,13 +263,12 @@ fn add(db: &Path, arguments: AddArguments) -> Result<(), Failure> {
     }
     let address = settings.host.parse::<IpAddr>();
     let local = address.map_or(settings.host == "localhost", |address| address.is_loopback());
-    places::open_or_create(db)?.add_account(settings)?;
     if arguments.security == Secured::Insecure && !local {
         note(
             "note: without encryption everybody on the way to this server can read the password and the mail",
         );
     }
-    Ok(())
+    Ok(settings)
 }
 
 fn list(db: &Path, json: bool, out: &mut impl Write) -> Result<(), Failure> {

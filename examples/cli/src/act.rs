@@ -48,16 +48,19 @@ pub(crate) struct DeleteArguments {
     json: bool,
 }
 
-/// Which messages to archive: those named.
+/// Which messages to archive: those named, or those that a rule names.
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
 pub(crate) struct ArchiveArguments {
     /// The messages' ids, as `list` shows them.
     #[arg(value_name = "ID", group = "which")]
     ids: Vec<u64>,
+    /// Those that a rule names.
+    #[command(flatten)]
+    pub(crate) rule: crate::room::Rule,
     /// Print one JSON object.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 pub(crate) fn flag(db: &Path, mut arguments: FlagArguments, out: &mut impl Write) -> Result<(), Failure> {
@@ -153,6 +156,9 @@ pub(crate) fn delete(db: &Path, arguments: DeleteArguments, out: &mut impl Write
 
 pub(crate) fn archive(db: &Path, arguments: ArchiveArguments, out: &mut impl Write) -> Result<(), Failure> {
     let engine = places::open(db)?;
+    if arguments.ids.is_empty() {
+        return crate::room::archive(&engine, &arguments.rule, arguments.json, out);
+    }
     let ids: Vec<MessageId> = arguments.ids.into_iter().map(MessageId).collect();
     check(&engine, &ids)?;
     let done = engine.archive_messages(places::now(), &ids)?;

@@ -16,6 +16,7 @@ mod pending;
 mod places;
 mod report;
 mod retention;
+mod room;
 mod session;
 mod show;
 mod sync;
@@ -65,7 +66,7 @@ enum Command {
     Copy(act::MoveArguments),
     /// Delete messages: into the Trash; out of it, for good.
     Delete(act::DeleteArguments),
-    /// Move messages to the archive.
+    /// Move messages to the archive; or old ones from the server to a mailbox of this machine.
     Archive(act::ArchiveArguments),
     /// Put a message from a file into a mailbox, or save a draft again.
     Append(append::Arguments),
@@ -73,6 +74,8 @@ enum Command {
     Mailbox(mailbox::Arguments),
     /// Show what was done here and the servers have not confirmed.
     Pending(pending::Arguments),
+    /// Show what the servers let the accounts hold, and how much of it is used.
+    Quota(room::QuotaArguments),
     /// Prove the store whole: read everything and say what is not as it should be.
     Verify(maintain::Arguments),
     /// Show figures about the store.
@@ -126,6 +129,7 @@ fn run(arguments: Arguments, out: &mut impl Write) -> Result<Exit, Failure> {
         Command::Append(arguments) => append::run(&db, arguments, out).map(|()| Exit::Ok),
         Command::Mailbox(arguments) => mailbox::run(&db, arguments, out).map(|()| Exit::Ok),
         Command::Pending(arguments) => pending::run(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Quota(arguments) => room::quota(&db, arguments, out).map(|()| Exit::Ok),
         Command::Verify(arguments) => maintain::verify(&db, arguments, out),
         Command::Stats(arguments) => maintain::stats(&db, arguments, out).map(|()| Exit::Ok),
         Command::Compact(arguments) => maintain::compact(&db, arguments, out).map(|()| Exit::Ok),

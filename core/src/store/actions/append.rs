@@ -11,7 +11,7 @@ use crate::store::batch::StagedBody;
 use crate::store::intents::Goal;
 use crate::store::records::{BodyRecord, ContentRecord, MessageRecord, View};
 use crate::store::writer::Writer;
-use crate::store::{arrivals, blobs, identity, view};
+use crate::store::{arrivals, identity, packs, view};
 
 /// A message from this device.
 pub(crate) struct NewMessage {
@@ -29,17 +29,13 @@ pub(crate) fn append(w: &mut Writer<'_>, to: MailboxId, message: NewMessage) -> 
     let NewMessage { body, reading, flags, internal_date } = message;
     let hash = body.hash.ok_or(Error::Misuse("a message was appended unprepared"))?;
     let id = fallback_id(w);
-    let content = match identity::by_bytes(w, account, &hash)? {
+    let content = match identity::by_bytes(w, account, &hash, reading.summary.message_id.as_deref())? {
         Some(content) => content,
         None => {
             let content = content_id(w, id)?;
-            let mut offset = body.stored;
-            for data in &body.data {
-                blobs::append(&mut w.tables, body.blob, offset, data)?;
-                offset += data.len() as u64;
-            }
+            let (pack, start) = packs::keep(w, &body)?;
             let stored =
-                BodyRecord { blob: body.blob, len: body.len(), sha256: hash.raw, canonical: hash.canonical };
+                BodyRecord { pack, len: body.len(), sha256: hash.raw, canonical: hash.canonical, start };
             let record =
                 ContentRecord { summary: reading.summary, account, email_id: None, body: Some(stored) };
             identity::enter(w, content, &record)?;
