@@ -9,6 +9,7 @@ const SOURCES: &[&str] = &[
     include_str!("chunks.rs"),
     include_str!("contract.rs"),
     include_str!("notes_hostile.rs"),
+    include_str!("notes_offline.rs"),
     include_str!("notes_pop.rs"),
     include_str!("notes_seen.rs"),
     include_str!("notes_servers.rs"),

@@ -72,6 +72,7 @@ impl Driver {
             self.selected.known = self.known_uids(mailbox)?;
             self.selected.unknown = UidSet::new();
             self.ask_first_previews()?;
+            self.ask_newcomers()?;
             return self.compare();
         }
         let known = self.known_uids(mailbox)?;
@@ -94,6 +95,27 @@ impl Driver {
             }
             sent => sent,
         }
+    }
+
+    /// Mail that came while the mailbox was open is asked for with the comparison, so that it is here one round trip after the
+    /// server told of it.
+    fn ask_newcomers(&mut self) -> Result<()> {
+        let s = &self.selected;
+        let came = u64::from(s.exists).saturating_sub(s.believed().len());
+        let items = self.meta_items();
+        let Some(pass) = &mut self.mailbox_pass else { return Ok(()) };
+        let plain = pass.record.complete && self.settings.window == Window::Everything;
+        let Some(last) = s.known.max().filter(|last| plain && came > 0 && *last < u32::MAX) else {
+            return Ok(());
+        };
+        // Which UIDs they have is told by the answer.
+        pass.asked_meta = UidSet::from_range(last + 1, u32::MAX);
+        if pass.record.bodies_done != BodyPolicy::None {
+            self.batch.push(without_bodies(pass.mailbox));
+        }
+        let set = NumberSet::From(last + 1);
+        let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
+        self.out.send(&fetch, Purpose::Newcomers)
     }
 
     fn resync_parameter(&self, record: &MailboxRecord, known: &UidSet) -> Resync {
@@ -378,9 +400,7 @@ impl Driver {
         self.selected.vanished = UidSet::new();
         let new = self.selected.unknown.clone();
         if pass.record.bodies_done != BodyPolicy::None && !new.is_empty() {
-            // Said before they are entered: a pass that is cut must not leave them without bodies for good.
-            let state = StateFact { bodies_done: Some(BodyPolicy::None), ..StateFact::default() };
-            self.batch.push(Op::State { mailbox: pass.mailbox, state });
+            self.batch.push(without_bodies(pass.mailbox));
         }
         let first = self.pass.as_ref().is_some_and(|p| p.first);
         let all = self.pass.as_ref().is_some_and(|p| p.bodies == BodyPolicy::All);
@@ -482,6 +502,13 @@ impl Driver {
                     pass.asked_meta = UidSet::new();
                 }
                 self.first_look_done()
+            }
+            Purpose::Newcomers => {
+                // What it left out is asked for like everything else that is not here.
+                if let Some(pass) = &mut self.mailbox_pass {
+                    pass.asked_meta = UidSet::new();
+                }
+                Ok(())
             }
             Purpose::Scan if ok => self.scanned(),
             Purpose::Scan if self.mailbox_pass.as_ref().is_some_and(|p| !p.healed) => {
@@ -674,6 +701,12 @@ impl Driver {
         }
         Ok(())
     }
+}
+
+/// Said before new messages are entered: a pass that is cut must not leave them without bodies for good.
+fn without_bodies(mailbox: MailboxId) -> Op {
+    let state = StateFact { bodies_done: Some(BodyPolicy::None), ..StateFact::default() };
+    Op::State { mailbox, state }
 }
 
 /// The newest of a set, as many as fit one command.

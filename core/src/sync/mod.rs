@@ -330,12 +330,17 @@ impl Driver {
             return Ok(());
         }
         if let Idle::Running { news, begun, .. } = self.idle {
-            if begun && (news || !self.wishes.is_empty()) {
-                self.end_idle(false);
+            if !begun || !news && self.wishes.is_empty() {
+                return Ok(());
             }
-            return Ok(());
+            self.end_idle(false);
         }
         while self.is_free() {
+            let looks = matches!(self.wishes.front(), Some(Wish::Sync { scope, .. }) if scope.is_quiet());
+            if matches!(self.idle, Idle::Ending { .. }) && !looks {
+                // Only a look at what came goes out with DONE.
+                return Ok(());
+            }
             match self.wishes.pop_front() {
                 Some(Wish::Sync { request, scope }) => self.start_sync(request, scope)?,
                 Some(Wish::Replay) => {

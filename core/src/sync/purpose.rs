@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     Scan,
     /// What came behind the last message known.
     Arrived,
+    /// The beginning of what came while the mailbox was watched, beside the comparison.
+    Newcomers,
     /// Flags that changed since a mod-sequence.
     Changed,
     /// The UIDs within a window of days.

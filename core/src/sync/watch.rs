@@ -77,9 +77,10 @@ impl Idle {
         }
     }
 
-    /// Whether other work may start.
+    /// Whether other work may start. It may as soon as DONE is sent: what follows goes out in the same flight.
     pub(crate) fn allows_work(self) -> bool {
-        matches!(self, Idle::Off | Idle::Wanted { .. } | Idle::Polling { .. })
+        let ending = matches!(self, Idle::Ending { stop: false, .. });
+        ending || matches!(self, Idle::Off | Idle::Wanted { .. } | Idle::Polling { .. })
     }
 }
 
@@ -87,8 +88,9 @@ impl Driver {
     /// When watching is to be renewed, on the monotonic clock.
     pub(crate) fn idle_deadline(&self) -> Option<u64> {
         match self.idle {
-            Idle::Running { since_ms, .. } => {
-                let renew = since_ms + self.idle_limit_ms;
+            // Before it has begun there is nothing to end: a deadline that cannot be met would never let the host rest.
+            Idle::Running { since_ms, begun: true, .. } => {
+                let renew = since_ms.saturating_add(self.idle_limit_ms.max(1));
                 Some(self.others_due().map_or(renew, |due| due.min(renew)))
             }
             Idle::Polling { since_ms, .. } => Some(since_ms + self.options.poll_ms),
@@ -254,7 +256,10 @@ impl Driver {
         }
         if let Idle::Running { request, mailbox, news, .. } = self.idle {
             self.out.done();
-            self.idle = Idle::Ending { request, mailbox, news, stop };
+            self.idle = Idle::Ending { request, mailbox, news: false, stop };
+            if news && !stop {
+                self.look_again(request, mailbox);
+            }
         }
     }
 
@@ -279,8 +284,9 @@ impl Driver {
                     let since_ms = self.now.mono_ms;
                     self.idle = Idle::Polling { request, mailbox, since_ms };
                 }
-                // What came between DONE and the answer counts too: EXISTS moved on since the pass.
-                if news || !self.selected.adds_up() {
+                // What came between DONE and the answer counts too: EXISTS moved on since the pass. One that is under way
+                // sees to it itself.
+                if news || self.pass.is_none() && !self.selected.adds_up() {
                     self.look_again(request, mailbox);
                 }
             }

@@ -77,6 +77,7 @@ pub(crate) fn mailboxes(
                 continue;
             }
             rows.push(vec![
+                format!("#{}", mailbox.id),
                 name.clone(),
                 mailbox.name,
                 role.unwrap_or_default(),
@@ -89,7 +90,7 @@ pub(crate) fn mailboxes(
     if arguments.json {
         return Ok(());
     }
-    Ok(table(out, &["ACCOUNT", "MAILBOX", "ROLE", "MESSAGES", "UNREAD", "SIZE"], &rows)?)
+    Ok(table(out, &["ID", "ACCOUNT", "MAILBOX", "ROLE", "MESSAGES", "UNREAD", "SIZE"], &rows)?)
 }
 
 fn mailbox_json<'a>(account: &'a str, mailbox: &'a MailboxInfo, role: Option<String>) -> MailboxJson<'a> {

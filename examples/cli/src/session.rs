@@ -51,6 +51,7 @@ pub(crate) fn run(
     account: &AccountInfo,
     credentials: Credentials,
     interrupt: &Interrupt,
+    reissue: Option<Duration>,
     task: &mut dyn Task,
 ) -> Result<(), Failure> {
     let mut seed = [0; 32];
@@ -58,6 +59,9 @@ pub(crate) fn run(
     let settings = &account.settings;
     let mut options = ConnectionOptions::new(seed, settings.security == Security::Tls);
     options.commits = CommitMode::Host;
+    if let Some(reissue) = reissue {
+        options.idle_reissue_ms = reissue.as_millis() as u64;
+    }
     let connection = engine.connect(account.id, options)?;
     let (to, messages) = mpsc::channel();
     interrupt.listen(to.clone());

@@ -175,7 +175,7 @@ fn fetch(engine: &Engine, message: &Message, part: Option<&str>) -> Result<(), F
     let credentials = credentials::of(&account).map_err(explain)?;
     let interrupt = Interrupt::install()?;
     let mut task = FetchTask { message: id, part: part.map(str::to_owned) };
-    session::run(engine, &account, credentials, &interrupt, &mut task).map_err(explain)
+    session::run(engine, &account, credentials, &interrupt, None, &mut task).map_err(explain)
 }
 
 struct FetchTask {

@@ -30,13 +30,16 @@ pub(crate) struct Arguments {
     /// Keep watching for new mail afterwards: in INBOX, or in the --mailbox given.
     #[arg(long)]
     watch: bool,
+    /// How long one IDLE lasts while watching, in seconds: less where a router forgets silent connections.
+    #[arg(long, value_name = "SECONDS", default_value = "1680", value_parser = reissue)]
+    reissue: Duration,
     /// One JSON object a line: what happens, and at the end a summary for each account.
     #[arg(long)]
     json: bool,
 }
 
 /// Waits between attempts to connect again while watching.
-const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 pub(crate) fn run(db: &Path, arguments: Arguments) -> Result<(), Failure> {
     if arguments.watch && arguments.mailboxes.len() > 1 {
@@ -90,7 +93,8 @@ fn sync_account(
     loop {
         let report = Report::new(engine, account, screen);
         let mut task = SyncTask::new(engine, account, arguments, report);
-        let outcome = session::run(engine, account, credentials.clone(), interrupt, &mut task);
+        let reissue = Some(arguments.reissue);
+        let outcome = session::run(engine, account, credentials.clone(), interrupt, reissue, &mut task);
         task.report.end();
         if task.synced {
             synced = true;
@@ -107,6 +111,12 @@ fn sync_account(
             outcome => return outcome,
         }
     }
+}
+
+/// Reads how long an IDLE lasts: servers end one that lasts 30 minutes.
+fn reissue(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| *seconds > 0.0 && *seconds <= 1740.0);
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "it is a number of seconds, at most 1740".into())
 }
 
 /// Sleeps; returns whether the user wants to stop.

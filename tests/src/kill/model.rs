@@ -85,7 +85,7 @@ impl Model {
                 5 | 6 => self.append(engine, dice),
                 7 => self.save_again(engine, dice),
                 8 => self.copy(engine, dice),
-                _ => self.into_new_mailbox(engine, dice),
+                _ => self.fill_new_mailbox(engine, dice),
             }
         }
     }
@@ -157,7 +157,7 @@ impl Model {
     }
 
     /// A mailbox is made and a message moved into it; the one before it is emptied, and deleted with the name it was given.
-    fn into_new_mailbox(&mut self, engine: &Engine, dice: &mut Dice) {
+    fn fill_new_mailbox(&mut self, engine: &Engine, dice: &mut Dice) {
         if dice.below(2) == 0 {
             return self.flag(engine, dice);
         }
