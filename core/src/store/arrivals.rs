@@ -108,6 +108,7 @@ pub(crate) fn arrive(
     let content = w.message(id)?.map_or(ContentId(0), |m| m.content);
     let (account, modseq) = (w.mailbox(fact.mailbox)?.account, fact.modseq.unwrap_or(0));
     view::alter(w, id, |w, record, intents| {
+        flags_came_along(intents);
         view::put_row(w, fact.mailbox, fact.uid, flags, id, modseq)?;
         settle_in(w, account, id, record, intents, (fact.mailbox, fact.uid))?;
         if (record.mailbox, record.uid) == (fact.mailbox, fact.uid) {
@@ -200,6 +201,7 @@ pub(crate) fn told(
                 (None, _) => view::server_flags(w, record)?,
             },
         };
+        flags_came_along(intents);
         view::put_row(w, mailbox, uid, &there, id, 0)?;
         settle_in(w, account, id, record, intents, (mailbox, uid))?;
         if (record.mailbox, record.uid) == (mailbox, uid) {
@@ -231,6 +233,14 @@ fn granted(
         wanted.op = w.new_operation(account, Subject::Flags(id))?;
     }
     Ok(())
+}
+
+/// What was made with flags is there: what the server says of them counts from now on.
+fn flags_came_along(intents: &mut IntentRecord) {
+    let made = matches!(intents.goal(), Some(Goal::Append | Goal::Copy { .. }));
+    if let Some(flags) = intents.flags.as_mut().filter(|_| made) {
+        flags.sent = None;
+    }
 }
 
 /// A message of ours stands under `place` too, or now.

@@ -118,7 +118,12 @@ fn wanted_mailboxes(w: &mut Writer<'_>, account: AccountId) -> Result<BTreeSet<M
         if let Some(Goal::Move { to }) = intents.place.map(|place| place.goal) {
             wanted.insert(to);
         }
-        wanted.extend(w.message(id)?.map(|message| message.mailbox));
+        if let Some(message) = w.message(id)? {
+            wanted.insert(message.mailbox);
+            if let View::In(shown) = message.view {
+                wanted.insert(shown);
+            }
+        }
     }
     Ok(wanted)
 }

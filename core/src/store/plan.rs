@@ -373,7 +373,11 @@ impl<'a> Planner<'a> {
                 }
             }
             MailboxGoal::Create { .. } | MailboxGoal::Rename => self.work.mailboxes.push((op, operation)),
-            MailboxGoal::Subscribe(_) if record.wish.unborn => {}
+            MailboxGoal::Subscribe(_) if record.wish.unborn => {
+                if self.stillborn.contains(&id) {
+                    self.work.hopeless.push((op, "its mailbox could not be made"));
+                }
+            }
             MailboxGoal::Subscribe(_) => self.work.mailboxes.push((op, operation)),
             MailboxGoal::Delete => self.work.deletions.push((op, operation)),
         }

@@ -26,6 +26,11 @@ pub(crate) fn apply(w: &mut Writer<'_>, account: AccountId, fact: ReplayFact) ->
                     };
                     if still && place.refused.is_none() {
                         place.mark = Some(mark);
+                        let made = matches!(place.goal, Goal::Append | Goal::Copy { .. });
+                        if let Some(flags) = intents.flags.as_mut().filter(|_| made) {
+                            // They go with it: one that is cleared from now on is to be cleared there.
+                            flags.sent = Some((flags.add.clone(), flags.remove.clone()));
+                        }
                         w.put_intents(id, &intents)?;
                     }
                 }
@@ -249,7 +254,9 @@ pub(crate) fn gone(w: &mut Writer<'_>, id: MessageId) -> Result<()> {
         if intents.place.as_ref().is_some_and(|p| p.refused.is_none()) {
             intents.place = None;
         }
-        if let Some(flags) = intents.flags.take() {
+        if let Some(flags) = intents.flags.take()
+            && intents.place.as_ref().is_none_or(|p| p.op != flags.op)
+        {
             w.forget_operation(flags.op)?;
         }
         record.gone_ms = Some(now);

@@ -153,6 +153,7 @@ pub(crate) fn delete(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
         for message in messages(w, id)? {
             place::expunge(w, message, None)?;
         }
+        place::leave(w, account, id)?;
         expunge::hide_all(w, id, true)?;
         w.mailbox(id)?.gone = true;
         w.mailbox(id)?.wish.unborn = false;

@@ -114,6 +114,32 @@ pub(crate) fn expunge(w: &mut Writer<'_>, id: MessageId, after: Option<Operation
     Ok(())
 }
 
+/// Messages that are to be sent from a mailbox of this device, which is deleted, wait in the mailbox that they are for.
+pub(super) fn leave(w: &mut Writer<'_>, account: AccountId, mailbox: MailboxId) -> Result<()> {
+    for (_, subject) in w.operations_of(account)? {
+        let Subject::Place(id) = subject else { continue };
+        let Some(Goal::Move { to }) = w.intents(id)?.place.map(|p| p.goal) else { continue };
+        view::alter(w, id, |w, record, intents| {
+            if record.mailbox != mailbox || !record.is_placed() {
+                return Ok(());
+            }
+            let server = view::server_flags(w, record)?;
+            let flags = intents.over(&server);
+            view::drop_row(w, record.mailbox, record.uid)?;
+            (record.mailbox, record.uid) = (to, 0);
+            if record.view == View::In(to) {
+                record.view = View::Here;
+            }
+            if let Some(place) = &mut intents.place {
+                place.goal = Goal::Append;
+            }
+            take_flags_along(w, intents, flags, FlagSet::default());
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
 /// Copies a message into a mailbox of its account, and says what the copy is called.
 pub(crate) fn copy_to(w: &mut Writer<'_>, id: MessageId, to: MailboxId) -> Result<MessageId> {
     let (record, _) = shown(w, id)?;

@@ -47,10 +47,22 @@ impl Driver {
             }
             Step::Mark { targets } => self.mark_answered(targets, ok, status),
             Step::Expunge { targets } => {
-                if !ok {
-                    self.not_now(&targets, status);
-                } else if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
-                    source.expunged(targets);
+                if ok {
+                    if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
+                        // What did not get its mark is still there, whatever this was answered with.
+                        let unmarked = &source.unmarked;
+                        let marked = targets.into_iter().filter(|t| !unmarked.contains(&t.message)).collect();
+                        source.expunged(marked);
+                    }
+                } else {
+                    // Some may be gone all the same: the server says which before it says NO.
+                    let vanished = &self.selected.vanished;
+                    let (gone, left): (Vec<Sent>, Vec<Sent>) =
+                        targets.into_iter().partition(|t| vanished.contains(t.uid));
+                    if !gone.is_empty() {
+                        self.went(&gone);
+                    }
+                    self.not_now(&left, status);
                 }
             }
             Step::Expunged { targets } => self.expunged_answered(targets, ok),
@@ -214,6 +226,15 @@ impl Driver {
 
     /// `\Deleted` was stored, or not.
     fn mark_answered(&mut self, targets: Vec<Sent>, ok: bool, status: &Status<'_>) {
+        if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
+            for target in &targets {
+                if ok {
+                    source.unmarked.remove(&target.message);
+                } else {
+                    source.unmarked.insert(target.message);
+                }
+            }
+        }
         if !ok {
             self.not_now(&targets, status);
         } else if !(self.capabilities.has("UIDPLUS") || self.capabilities.has("IMAP4REV2")) {

@@ -37,6 +37,8 @@ pub(crate) struct Source {
     flagged: Vec<MessageId>,
     /// Messages whose flags the server did not take now, and may another time.
     pub(super) put_off: HashSet<MessageId>,
+    /// Messages that did not get `\Deleted`.
+    pub(super) unmarked: HashSet<MessageId>,
     phase: Phase,
     /// After a MOVE that was refused: what is still there, and whether the refusal was about all.
     remaining: Option<(UidSet, bool)>,
@@ -117,11 +119,6 @@ impl Driver {
             }
             return self.stage_is_over_if_answered();
         }
-        let stale: Vec<MessageId> = targets.iter().filter(|t| t.flags.is_some()).map(|t| t.message).collect();
-        if !stale.is_empty() {
-            // Whatever an earlier connection had under way has been answered by what is read now.
-            self.batch.push(Op::Replay(ReplayFact::FlagsAnswered(stale)));
-        }
         let known = self.known_uids(mailbox)?;
         self.selected = Selected::new(mailbox, known);
         let resync = if self.capabilities.condstore() { Resync::Condstore } else { Resync::None };
@@ -146,6 +143,7 @@ impl Driver {
             acts: Vec::new(),
             flagged: Vec::new(),
             put_off: HashSet::new(),
+            unmarked: HashSet::new(),
             phase: Phase::Checking,
             remaining: None,
             exists: 0,
@@ -258,6 +256,11 @@ impl Driver {
             }
         }
         let targets = std::mem::take(&mut source.targets);
+        let met: Vec<MessageId> = targets.iter().filter(|t| t.flags.is_some()).map(|t| t.message).collect();
+        if !met.is_empty() {
+            // Whatever an earlier connection had under way has been answered by what was read now, and not before.
+            self.batch.push(Op::Replay(ReplayFact::FlagsAnswered(met)));
+        }
         if let Some(replay) = &mut self.replay {
             replay.source = Some(source);
         }

@@ -309,6 +309,14 @@ impl Sim {
         self.ended(number, if local { "create local mailbox" } else { "create mailbox" }, done);
     }
 
+    /// A mailbox of this device alone.
+    pub fn makes_attic(&mut self, number: usize) {
+        let host = self.devices[number].host();
+        let new = NewMailbox::named("Attic").local();
+        host.engine.create_mailbox(host.now, host.account, new).expect("the name is free");
+        self.note(format!("device {number} has an Attic"));
+    }
+
     fn renames(&mut self, number: usize) {
         let Some(mailbox) = self.any_mailbox(number) else { return };
         let name = NAMES[self.dice.below(NAMES.len() as u64) as usize];

@@ -37,6 +37,8 @@ impl Deed {
 pub struct Entry {
     /// It was put in for certain.
     pub sure: bool,
+    /// A device put it in.
+    pub made_here: bool,
     /// Copies that were asked for.
     pub copies: u32,
     /// Copies that another client made, and that were there at once.
@@ -45,6 +47,8 @@ pub struct Entry {
     /// Its mailbox was deleted, or was to be: how many of it went is not known.
     pub wiped: bool,
     pub moves: Vec<Party>,
+    /// Another client marked it as deleted, and did not mean it.
+    pub marked: bool,
     /// It was to go into a mailbox of one device.
     pub taken_down: bool,
     /// Everybody who did anything to it.
@@ -79,6 +83,7 @@ impl Ledger {
         entry.sure = sure;
         entry.unsure |= !sure;
         entry.parties.insert(party);
+        entry.made_here = party != Party::Other;
     }
 
     /// Something was done to a message, for certain or perhaps.
@@ -111,7 +116,8 @@ impl Entry {
 
     /// How many there must be at least.
     pub fn least(&self) -> u32 {
-        if !self.sure || self.wiped {
+        // A copy of what another client marked has the mark, and goes with what is deleted.
+        if !self.sure || self.wiped || self.marked && self.deletes > 0 {
             return 0;
         }
         (1 + self.copies_made).saturating_sub(self.deletes)
@@ -119,8 +125,14 @@ impl Entry {
 
     /// How many there may be at most. Where a move is a COPY and an expunge, two that move the same message at once leave
     /// one each: nothing in the protocol can prevent it.
-    pub fn most(&self, moves_are_atomic: bool) -> u32 {
+    ///
+    /// What a device put in by a command whose answer was lost, and another moved away before the device looked, is sent again:
+    /// the device cannot know.
+    pub fn most(&self, moves_are_atomic: bool, answers_are_lost: bool) -> u32 {
         let mut most = 1 + self.copies;
+        if answers_are_lost && self.is_shared() && (self.made_here || self.copies > self.copies_made) {
+            most += self.moves.len() as u32;
+        }
         // Where the original cannot be marked, the copy that was made stays too.
         if (!moves_are_atomic || self.taken_down) && (self.is_shared() || self.set_aside) {
             most += self.moves.len() as u32;

@@ -7,6 +7,7 @@ pub mod acts;
 pub mod counts;
 pub mod device;
 pub mod drive;
+pub mod enough;
 pub mod judge;
 pub mod ledger;
 pub mod others;
@@ -37,6 +38,8 @@ pub struct Sim {
     pub wipers: BTreeSet<usize>,
     /// A mailbox got another name: which it was not every server tells.
     pub renamed: bool,
+    /// Connections broke, or programs ended.
+    pub answers_are_lost: bool,
     /// Nothing goes wrong any more.
     pub quiet: bool,
     trace: Trace,
@@ -71,6 +74,7 @@ pub fn run(seed: u64, base: &[u8], trace: &Trace) -> Counts {
         counts: Counts::default(),
         wipers: BTreeSet::new(),
         renamed: false,
+        answers_are_lost: false,
         quiet: false,
         trace: trace.clone(),
         talks: std::env::var("SIM_TALK").is_ok(),
@@ -125,6 +129,11 @@ impl Sim {
                 self.server.deliver(mailbox, letter(number));
                 self.ledger.put(&format!("t{number}"), Party::Other, true);
                 self.ledger.of(&format!("t{number}")).parties.clear();
+            }
+        }
+        for number in 0..self.devices.len() {
+            if self.dice.below(6) == 0 {
+                self.makes_attic(number);
             }
         }
         if self.setup.synced_before {

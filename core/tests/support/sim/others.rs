@@ -4,6 +4,7 @@ use super::Sim;
 use super::device::letter;
 use super::ledger::{Deed, Party};
 use crate::support::model::flags::Change;
+use crate::support::model::{Held, token};
 
 /// Names that everybody makes mailboxes under.
 pub const NAMES: [&str; 6] = ["Lists", "Work", "Lists/a", "New", "Old", "Work/b"];
@@ -20,7 +21,8 @@ impl Sim {
             75..80 => self.another_copies(),
             80..85 => self.another_moves_and_returns(),
             85..89 => self.another_empties_the_marked(),
-            89..92 => self.another_creates(),
+            89..90 => self.another_marks(),
+            90..92 => self.another_creates(),
             92..96 => self.another_renames(),
             96..98 => self.another_deletes_a_mailbox(),
             _ => self.another_subscribes(),
@@ -114,13 +116,42 @@ impl Sim {
         self.another_did(&token, Deed::Move);
     }
 
+    /// Another client marks a message and does not expunge it: nobody else may.
+    fn another_marks(&mut self) {
+        let Some((mailbox, uid, token)) = self.any_message_there() else { return };
+        if !self.setup.has("UIDPLUS") {
+            // There what bears the mark is what others have deleted.
+            return;
+        }
+        let flags = ["\\Deleted"];
+        self.server.change_flags(&mailbox, uid, Change::Add, &flags);
+        self.note(format!("another: marks {token}, {uid} in {mailbox}"));
+        self.ledger.of(&token).marked = true;
+        self.another_did(&token, Deed::Flags);
+    }
+
+    /// It thinks better of it, and takes its marks off.
+    pub fn another_unmarks(&mut self) {
+        let audit = self.server.audit();
+        for (name, mailbox) in &audit.mailboxes {
+            for message in &mailbox.messages {
+                let entry = self.ledger.of(&message.token);
+                if entry.marked && entry.deletes == 0 {
+                    self.server.change_flags(name, message.uid, Change::Remove, &["\\Deleted"]);
+                }
+            }
+        }
+    }
+
     /// A bare EXPUNGE of another client.
     fn another_empties_the_marked(&mut self) {
         let Some(mailbox) = self.any_mailbox_there() else { return };
         let marked: Vec<u32> = {
             let mut world = self.server.change();
             let held = &world.mailbox(&mailbox).held;
-            held.iter().filter(|m| m.flags.contains("\\Deleted")).map(|m| m.uid).collect()
+            let marked = held.iter().filter(|m| m.flags.contains("\\Deleted"));
+            let theirs = |m: &&Held| self.ledger.entries.get(&token(&m.raw)).is_some_and(|e| e.marked);
+            marked.filter(|m| !theirs(m)).map(|m| m.uid).collect()
         };
         self.server.expunge(&mailbox, &marked);
         self.note(format!("another: EXPUNGE in {mailbox}: {marked:?}"));
@@ -234,7 +265,7 @@ impl Sim {
             let world = self.server.look();
             let of = |b: &crate::support::model::Folder| -> Vec<(String, u32, String)> {
                 let name = b.name.clone();
-                b.held.iter().map(|m| (name.clone(), m.uid, crate::support::model::token(&m.raw))).collect()
+                b.held.iter().map(|m| (name.clone(), m.uid, token(&m.raw))).collect()
             };
             world.boxes.iter().flat_map(of).collect()
         };
