@@ -290,6 +290,8 @@ fn what_moves_is_not_shown_as_deleted() {
 #[test]
 fn a_body_follows_a_message_that_moved_before_it_came() {
     let (server, mut host) = synced("IMAP4rev1 UIDPLUS MOVE");
+    server.deliver("Lists", mail(8));
+    host.sync_all();
     server.deliver("INBOX", mail(9));
     host.try_sync(SyncScope::account().with_bodies(BodyPolicy::None)).expect("synced");
     let nine = id(&host, "INBOX", 4);
@@ -423,4 +425,26 @@ fn a_flag_that_is_cleared_while_its_message_is_sent_is_cleared_there() {
     settle(&mut host, &server);
     let flags = &server.audit().mailboxes["Lists"].messages[0].flags;
     assert!(flags.is_empty(), "{flags:?}\n{}", host.said());
+}
+
+#[test]
+fn what_is_below_a_mailbox_keeps_its_name_when_it_is_renamed_and_then_deleted() {
+    let (server, mut host) = synced(FULL);
+    server.create("Lists/a");
+    host.sync_all();
+    let lists = host.mailbox("Lists");
+    host.engine.rename_mailbox(host.now, lists, "Old").expect("renamed");
+    host.engine.delete_mailbox(host.now, lists).expect("deleted");
+    settle(&mut host, &server);
+    host.mailbox("Lists/a");
+}
+
+#[test]
+fn what_went_behind_a_store_that_was_refused_is_deleted_and_not_set_aside() {
+    let (server, mut host) = synced("IMAP4rev1 UIDPLUS");
+    host.engine.expunge_messages(host.now, &[id(&host, "INBOX", 1)]).expect("deleted");
+    server.fault("STORE", 1, Fault::partly(1, "READ-ONLY"));
+    settle(&mut host, &server);
+    assert_eq!(pending(&host), []);
+    assert_eq!(there(&server, "INBOX"), 2);
 }

@@ -303,7 +303,10 @@ fn lost(w: &mut Writer<'_>, account: AccountId) -> Result<()> {
                 w.put_intents(id, &intents)?;
                 w.forget_operation(op)?;
             }
-            Subject::Place(_) if intents.goal() == Some(Goal::Delete) && !suspicious => {
+            // A deletion that was sent, and of which nothing is left.
+            Subject::Place(_)
+                if intents.goal() == Some(Goal::Delete) && (!suspicious || intents.mark().is_some()) =>
+            {
                 intents.place = None;
                 w.put_intents(id, &intents)?;
                 w.operation_done(op)?;

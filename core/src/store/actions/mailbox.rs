@@ -160,9 +160,10 @@ pub(crate) fn delete(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
         w.change(Change::Mailbox(id));
         return Ok(());
     }
+    // Those below it keep their names too.
+    crate::store::mailboxes::keep_name(w, id)?;
     let record = w.mailbox(id)?;
     record.wish.doomed = true;
-    record.wish.name = None;
     record.wish.subscribed = None;
     operate(w, account, id, MailboxGoal::Delete)?;
     w.change(Change::Mailbox(id));

@@ -47,23 +47,7 @@ impl Driver {
             }
             Step::Mark { targets } => self.mark_answered(targets, ok, status),
             Step::Expunge { targets } => {
-                if ok {
-                    if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
-                        // What did not get its mark is still there, whatever this was answered with.
-                        let unmarked = &source.unmarked;
-                        let marked = targets.into_iter().filter(|t| !unmarked.contains(&t.message)).collect();
-                        source.expunged(marked);
-                    }
-                } else {
-                    // Some may be gone all the same: the server says which before it says NO.
-                    let vanished = &self.selected.vanished;
-                    let (gone, left): (Vec<Sent>, Vec<Sent>) =
-                        targets.into_iter().partition(|t| vanished.contains(t.uid));
-                    if !gone.is_empty() {
-                        self.went(&gone);
-                    }
-                    self.not_now(&left, status);
-                }
+                self.expunge_answered(targets, ok, status);
             }
             Step::Expunged { targets } => self.expunged_answered(targets, ok),
             Step::Append { op, message, to, flags } => {
@@ -226,18 +210,16 @@ impl Driver {
 
     /// `\Deleted` was stored, or not.
     fn mark_answered(&mut self, targets: Vec<Sent>, ok: bool, status: &Status<'_>) {
-        if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
-            for target in &targets {
-                if ok {
-                    source.unmarked.remove(&target.message);
-                } else {
-                    source.unmarked.insert(target.message);
-                }
+        let expunges = self.capabilities.has("UIDPLUS") || self.capabilities.has("IMAP4REV2");
+        if !ok && expunges {
+            // UID EXPUNGE is behind it, and takes what bore the mark all the same: then it is known what became of it.
+            let why = (!Driver::is_temporary(status)).then(|| self.words(status));
+            if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
+                source.unmarked.extend(targets.iter().map(|t| (t.message, why.clone())));
             }
-        }
-        if !ok {
+        } else if !ok {
             self.not_now(&targets, status);
-        } else if !(self.capabilities.has("UIDPLUS") || self.capabilities.has("IMAP4REV2")) {
+        } else if !expunges {
             let messages = targets.iter().map(|t| t.message).collect();
             self.batch.push(Op::Replay(ReplayFact::Left(messages)));
         }
@@ -252,6 +234,40 @@ impl Driver {
         targets.retain(|t| !is_there(t));
         self.batch.push(Op::Replay(ReplayFact::NotDone(left)));
         self.went(&targets);
+    }
+
+    /// UID EXPUNGE was answered. What did not get its mark is still there whatever the answer is, but for what the server said went.
+    fn expunge_answered(&mut self, targets: Vec<Sent>, ok: bool, status: &Status<'_>) {
+        let source = self.replay.as_mut().and_then(|r| r.source.as_mut());
+        let mut unmarked = source.map(|s| std::mem::take(&mut s.unmarked)).unwrap_or_default();
+        let (mut gone, mut left, mut marked) = (Vec::new(), Vec::new(), Vec::new());
+        for target in targets {
+            let refused = unmarked.remove(&target.message);
+            if self.selected.vanished.contains(target.uid) {
+                gone.push(target);
+                continue;
+            }
+            if ok && refused.is_none() {
+                marked.push(target);
+                continue;
+            }
+            match refused {
+                Some(Some(why)) => self.refuse(target.op, &why),
+                Some(None) => self.batch.push(Op::Replay(ReplayFact::NotDone(vec![target.message]))),
+                None => left.push(target),
+            }
+        }
+        if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
+            source.unmarked = unmarked;
+            // Whether EXISTS agrees is looked at when everything is answered.
+            source.expunged(marked);
+        }
+        if !gone.is_empty() {
+            self.went(&gone);
+        }
+        if !left.is_empty() {
+            self.not_now(&left, status);
+        }
     }
 
     fn not_now(&mut self, targets: &[Sent], status: &Status<'_>) {

@@ -37,8 +37,8 @@ pub(crate) struct Source {
     flagged: Vec<MessageId>,
     /// Messages whose flags the server did not take now, and may another time.
     pub(super) put_off: HashSet<MessageId>,
-    /// Messages that did not get `\Deleted`.
-    pub(super) unmarked: HashSet<MessageId>,
+    /// Messages that did not get `\Deleted`, and why where that is for good.
+    pub(super) unmarked: HashMap<MessageId, Option<String>>,
     phase: Phase,
     /// After a MOVE that was refused: what is still there, and whether the refusal was about all.
     remaining: Option<(UidSet, bool)>,
@@ -143,7 +143,7 @@ impl Driver {
             acts: Vec::new(),
             flagged: Vec::new(),
             put_off: HashSet::new(),
-            unmarked: HashSet::new(),
+            unmarked: HashMap::new(),
             phase: Phase::Checking,
             remaining: None,
             exists: 0,

@@ -77,7 +77,7 @@ impl Driver {
             let record = query::mailbox(&reading.tables, to)?;
             let place = query::intents(&reading.tables, message)?.place.filter(|p| p.op == op);
             drop(reading);
-            if place.is_none_or(|p| p.mark.is_none_or(|m| m.target != to)) {
+            if place.and_then(|p| p.mark).is_none_or(|m| m.target != to) {
                 // A person has thought of something else meanwhile.
                 continue;
             }

@@ -56,7 +56,7 @@ impl Sim {
     }
 
     fn ended<T: std::fmt::Debug>(&mut self, number: usize, what: &str, result: Result<T, Error>) -> Ended<T> {
-        let ended = match result {
+        match result {
             Ok(done) => {
                 self.counts.add(format!("operation: {what}"));
                 Ended::Well(done)
@@ -71,8 +71,7 @@ impl Sim {
                 self.counts.add("cut: power, during an action");
                 Ended::Unsure
             }
-        };
-        ended
+        }
     }
 
     /// Enters what was done to messages, and what is seen of them now.

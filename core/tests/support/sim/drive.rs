@@ -89,9 +89,8 @@ impl Sim {
             0..3 if refusals => Fault::no(code),
             3 if refusals => Fault::Answer("NO refused".into()),
             4 if refusals => Fault::bad(),
-            // Half of a COPY that is then refused is a server's lie. Half of a STORE is not; but behind one that is refused
-            // UID EXPUNGE is on its way already, and what it takes is reported as refused: a known gap.
-            5 if refusals && matches!(kind, "MOVE" | "EXPUNGE") => {
+            // Half of a COPY that is then refused is a server's lie, and a known gap; half of the others is not.
+            5 if refusals && matches!(kind, "STORE" | "MOVE" | "EXPUNGE") => {
                 Fault::partly(self.dice.below(3) as usize, code)
             }
             5 if refusals && kind == "MOVE" => Fault::CopiedOnly(Then::Cut),

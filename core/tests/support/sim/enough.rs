@@ -54,7 +54,16 @@ const LEAST: &[(&str, u64)] = &[
 ];
 
 /// Commands whose answer must have been lost in each way.
-const COMMANDS: [&str; 8] = ["STORE", "COPY", "MOVE", "EXPUNGE", "APPEND", "CREATE", "RENAME", "DELETE"];
+const COMMANDS: [(&str, u64); 8] = [
+    ("STORE", 8),
+    ("COPY", 8),
+    ("MOVE", 8),
+    ("EXPUNGE", 8),
+    ("APPEND", 8),
+    ("CREATE", 2),
+    ("RENAME", 2),
+    ("DELETE", 2),
+];
 const LOST: [&str; 3] = ["cut before", "cut after", "cut before its answer"];
 
 /// What refusals must have said.
@@ -86,11 +95,11 @@ pub fn too_seldom(counts: &Counts) -> Vec<String> {
     for (what, least) in LEAST {
         check((*what).to_owned(), counts.get(what), *least);
     }
-    for command in COMMANDS {
+    for (command, least) in COMMANDS {
         for how in LOST {
             let what = format!("fault: {command}: {how}");
             let met = counts.get(&what);
-            check(what, met, 5);
+            check(what, met, least);
         }
     }
     for code in CODES {

@@ -117,6 +117,11 @@ impl Entry {
     /// How many there must be at least.
     pub fn least(&self) -> u32 {
         // A copy of what another client marked has the mark, and goes with what is deleted.
+        // A known gap: what was to come to this device, and could not be expunged there, keeps its mark and goes with the next
+        // EXPUNGE of another.
+        if self.taken_down && self.set_aside {
+            return 0;
+        }
         if !self.sure || self.wiped || self.marked && self.deletes > 0 {
             return 0;
         }
