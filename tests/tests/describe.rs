@@ -125,8 +125,9 @@ fn sections() -> Vec<(&'static str, Section)> {
 
 #[test]
 fn sections_of_real_mail() {
-    let mails: Vec<Mail> =
-        corpus::real_mail(usize::MAX).filter(|mail| mail.bytes.len() < 100_000).step_by(3).collect();
+    // Where the last line has no end, Dovecot gives it one.
+    let whole = |mail: &Mail| mail.bytes.len() < 100_000 && mail.bytes.ends_with(b"\n");
+    let mails: Vec<Mail> = corpus::real_mail(usize::MAX).filter(whole).step_by(3).collect();
     let (_dovecot, mut client) = dovecot_with(&mails);
     let mut differences = Vec::new();
     for (at, mail) in mails.iter().enumerate() {
