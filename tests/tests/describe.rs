@@ -125,9 +125,9 @@ fn sections() -> Vec<(&'static str, Section)> {
 
 #[test]
 fn sections_of_real_mail() {
-    // Where the last line has no end, Dovecot gives it one.
-    let whole = |mail: &Mail| mail.bytes.len() < 100_000 && mail.bytes.ends_with(b"\n");
-    let mails: Vec<Mail> = corpus::real_mail(usize::MAX).filter(whole).step_by(3).collect();
+    // Lone CRs are not kept as they were by the way into the server's store.
+    let kept = |mail: &Mail| mail.bytes.len() < 100_000 && !mail.bytes.windows(2).any(|two| two == b"\r\r");
+    let mails: Vec<Mail> = corpus::real_mail(usize::MAX).filter(kept).step_by(3).collect();
     let (_dovecot, mut client) = dovecot_with(&mails);
     let mut differences = Vec::new();
     for (at, mail) in mails.iter().enumerate() {
@@ -153,7 +153,15 @@ fn sections_of_real_mail() {
             // Dovecot gives an empty string for some parts that are not there, and for `1.1` of a part that
             // has no parts the part itself; RFC 9051 §6.4.5.1 gives such a part no further numbers.
             let beyond = ours.is_none() && matches!(name, "1.1" | "2.1");
-            if !beyond && theirs.clone().unwrap_or_default() != ours.clone().unwrap_or_default() {
+            // The line end between the close of an inner multipart and the outer delimiter is the delimiter's (RFC 2046
+            // §5.1.1); Dovecot leaves it with the part.
+            let closing = match (&theirs, &ours) {
+                (Some(theirs), Some(ours)) => {
+                    ours.ends_with(b"--") && theirs.strip_suffix(b"\r\n") == Some(ours)
+                }
+                _ => false,
+            };
+            if !beyond && !closing && theirs.clone().unwrap_or_default() != ours.clone().unwrap_or_default() {
                 differences.push(format!(
                     "{} BODY[{name}]\n  Dovecot:  {}\n  Mailkeep: {}",
                     at + 1,
