@@ -108,6 +108,12 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
     }
     outcome.replayed = w.replayed;
     outcome.set_aside = std::mem::take(&mut w.set_aside);
+    // What came and went again within the batch is news to nobody.
+    for (mailbox, message) in std::mem::take(&mut outcome.fresh) {
+        if get(&w.tables.fresh, &keys::message(message))?.is_some() {
+            outcome.fresh.push((mailbox, message));
+        }
+    }
     Ok(outcome)
 }
 
