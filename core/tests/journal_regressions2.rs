@@ -2,7 +2,7 @@
 
 mod support;
 
-use mailkeep::{FlagChange, MessageId, NewMailbox, OperationState};
+use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState};
 use support::model::{FULL, Fault};
 use support::{Host, ModelServer, mail};
 
@@ -153,5 +153,26 @@ fn an_expunge_that_was_answered_and_not_done_is_done_again() {
         host.sync_all();
         settle(&mut host, &server);
         assert_eq!(server.audit().mailboxes["INBOX"].messages.len(), 4, "{capabilities}\n{}", host.said());
+    }
+}
+
+/// The answer to STATUS was taken for the local one's, and the draft waited for ever.
+#[test]
+fn a_local_mailbox_may_have_the_name_of_one_on_the_server() {
+    for capabilities in ["IMAP4rev1 UIDPLUS", FULL] {
+        let server = ModelServer::with_capabilities(capabilities);
+        let mut host = Host::new(&server);
+        host.label = capabilities.to_owned();
+        let own = NewMailbox::named("Lists").local();
+        let own = host.engine.create_mailbox(host.now, host.account, own).expect("made");
+        server.create("Lists");
+        host.sync_all();
+        let all = host.engine.mailboxes(host.account).expect("listed");
+        let theirs = all.iter().find(|m| m.name == "Lists" && m.id != own).expect("both are there").id;
+        host.engine.append(host.now, theirs, Draft::new(mail(7))).expect("appended");
+        host.sync_all();
+        host.engine.delete_mailbox(host.now, own).expect("deleted");
+        settle(&mut host, &server);
+        assert_eq!(server.audit().mailboxes["Lists"].messages.len(), 1, "{}", host.said());
     }
 }

@@ -19,11 +19,12 @@ use crate::ids::{MailboxId, MessageId, OperationId, RequestId};
 use crate::imap::client::login::text_of;
 use crate::imap::command::StoreAction;
 use crate::imap::response::{Code, MailboxStatus, PlainCode, Status};
-use crate::model::Role;
+use crate::model::{MailboxKind, Role};
 use crate::options::SyncScope;
 use crate::set::UidSet;
 use crate::store::batch::{Op, ReplayFact};
 use crate::store::plan::{self, Work};
+use crate::store::records::MailboxRecord;
 pub(crate) use crate::sync::replay::source::Met;
 use crate::sync::replay::source::Source;
 use crate::sync::{Driver, Next, Purpose, Wish};
@@ -349,14 +350,13 @@ impl Driver {
         let same = |wire: &[u8]| {
             *wire == *name || wire.eq_ignore_ascii_case(b"INBOX") && name.eq_ignore_ascii_case(b"INBOX")
         };
-        if let Some((id, _)) = all.iter().find(|(_, m)| same(&m.wire_name))
-            && let Some(validity) = status.uid_validity
-        {
+        // A local mailbox, and one that went, may have the same name.
+        let is_meant = |m: &MailboxRecord| m.kind == MailboxKind::Server && !m.gone && same(&m.wire_name);
+        let Some((id, _)) = all.iter().find(|(_, m)| is_meant(m)) else { return Ok(()) };
+        if let Some(validity) = status.uid_validity {
             replay.numbers.insert(*id, (validity, status.uid_next.unwrap_or(0)));
         }
-        if let (Some((id, _)), Some(messages)) =
-            (all.iter().find(|(_, m)| same(&m.wire_name)), status.messages)
-        {
+        if let Some(messages) = status.messages {
             self.counted(*id, messages);
         }
         Ok(())

@@ -135,7 +135,10 @@ impl Sim {
 
     /// What was set aside was not done.
     fn refusals(&mut self) {
-        let history = self.server.audit().history;
+        let audit = self.server.audit();
+        let is_there =
+            |token: &str| audit.mailboxes.values().flat_map(|b| &b.messages).any(|m| m.token == token);
+        let history = audit.history.clone();
         // A known gap: a server that set the mark and said NO, and then tells by sequence number what the EXPUNGE behind it took.
         let lied = self.server.look().trouble.happened.iter().any(|(verb, fault)| {
             verb.ends_with("STORE") && matches!(fault, Fault::Partly(_, Then::Answer(_)))
@@ -168,6 +171,8 @@ impl Sim {
                         OperationKind::Append { .. } => e.how == How::Appended,
                         OperationKind::Move { .. } => matches!(e.how, How::Moved | How::MovedAway),
                         OperationKind::Delete { .. } if lied => false,
+                        // It went from where an earlier COPY took it away from.
+                        OperationKind::Delete { .. } if is_there(&token) => false,
                         OperationKind::Delete { .. } => matches!(e.how, How::Expunged),
                         _ => false,
                     })
