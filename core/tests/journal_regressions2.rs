@@ -163,8 +163,9 @@ fn a_local_mailbox_may_have_the_name_of_one_on_the_server() {
         let server = ModelServer::with_capabilities(capabilities);
         let mut host = Host::new(&server);
         host.label = capabilities.to_owned();
-        let own = NewMailbox::named("Lists").local();
+        let own = NewMailbox::named("Attic").local();
         let own = host.engine.create_mailbox(host.now, host.account, own).expect("made");
+        host.engine.rename_mailbox(host.now, own, "Lists").expect("renamed");
         server.create("Lists");
         host.sync_all();
         let all = host.engine.mailboxes(host.account).expect("listed");
