@@ -172,8 +172,8 @@ fn a_local_mailbox_may_have_the_name_of_one_on_the_server() {
         let theirs = all.iter().find(|m| m.name == "Lists" && m.id != own).expect("both are there").id;
         host.engine.append(host.now, theirs, Draft::new(mail(7))).expect("appended");
         host.sync_all();
+        assert_eq!(server.audit().mailboxes["Lists"].messages.len(), 1, "{}", host.said());
         host.engine.delete_mailbox(host.now, own).expect("deleted");
         settle(&mut host, &server);
-        assert_eq!(server.audit().mailboxes["Lists"].messages.len(), 1, "{}", host.said());
     }
 }
