@@ -125,6 +125,7 @@ pub mod limits;
 pub mod message;
 mod model;
 mod options;
+pub mod packed;
 pub mod pop3;
 mod room;
 pub mod sasl;

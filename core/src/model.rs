@@ -328,6 +328,19 @@ impl MessageRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor(pub(crate) Vec<u8>);
 
+impl Cursor {
+    /// The cursor as octets, for where no Rust value can be kept.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A cursor again from its octets. Octets that were none, or one of another mailbox, are refused with
+    /// [`Error::Gone`](crate::Error::Gone) when they are used.
+    pub fn from_bytes(bytes: &[u8]) -> Cursor {
+        Cursor(bytes.to_vec())
+    }
+}
+
 /// A page of rows, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
