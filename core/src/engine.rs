@@ -13,6 +13,7 @@ use crate::model::{
     RetentionEntry, Role,
 };
 use crate::options::ConnectionOptions;
+use crate::sasl::server::Verifier;
 use crate::shared::{Leases, Shared};
 use crate::store::shrink::{self, ShrinkProgress};
 use crate::store::storage::Storage;
@@ -384,10 +385,25 @@ impl Engine {
         self.shared.store.incarnation()
     }
 
-    /// Begins a connection for an account. The host opens the transport and moves the bytes.
+    /// Number of the last commit in the change feed, without a look at the storage: a cheap way to see that nothing has
+    /// happened since a call of [`Engine::changes_since`].
+    pub fn last_commit(&self) -> u64 {
+        self.shared.store.last_commit()
+    }
+
+    /// Lets an account be served to other programs ([`serve`](crate::serve)) under its name and a password; with `None`, no longer. Of the
+    /// password only SCRAM's keys are kept. It has nothing to do with the one of the account's own server.
     ///
     /// # Errors
     /// [`Error::Gone`] where there is no such account.
+    pub fn set_server_password(&self, account: AccountId, verifier: Option<Verifier>) -> Result<()> {
+        self.shared.store.write(0, |w| accounts::set_server_password(w, account, verifier)).map(drop)
+    }
+
+    /// Begins a connection for an account. The host opens the transport and moves the bytes.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] where there is no such account, [`Error::Invalid`] for one without a server.
     pub fn connect(&self, account: AccountId, options: ConnectionOptions) -> Result<Connection> {
         let record = query::account(&self.shared.store.read()?.tables, account)?;
         let leases = Leases::new(self.shared.clone(), account);
@@ -397,6 +413,9 @@ impl Engine {
                 let known = Capabilities::from_stored(&record.capabilities);
                 let driver = Driver::new(store, account, &record, limits, known, &options, leases);
                 Box::new(ImapSession::new(driver))
+            }
+            Protocol::Local => {
+                return Err(Error::Invalid { what: "account", why: "it has no server".into() });
             }
             Protocol::Pop3 => {
                 Box::new(PopSession::new(store, account, record.settings, limits, &options, leases)?)

@@ -15,6 +15,8 @@ pub enum Protocol {
     Imap,
     /// POP3 (RFC 1939).
     Pop3,
+    /// None: the account is this device's own.
+    Local,
 }
 
 /// How the connection is protected.
@@ -173,6 +175,11 @@ impl AccountSettings {
             keep: Keep::Forever,
             pop_size_limit: None,
         }
+    }
+
+    /// Settings of an account without a server: mail that is on this device only.
+    pub fn local(name: impl Into<String>) -> AccountSettings {
+        AccountSettings { protocol: Protocol::Local, ..AccountSettings::imap(name, "", "") }
     }
 
     /// Settings of a POP3 account with the usual defaults: TLS on port 995, everything, and nothing

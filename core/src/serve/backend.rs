@@ -12,6 +12,7 @@ use crate::imap::command::StoreAction;
 use crate::message::Description;
 use crate::sasl::server::Verifier;
 use crate::set::UidSet;
+use crate::time::Now;
 
 /// What a [`Backend`] answers.
 pub type Result<T> = std::result::Result<T, Refusal>;
@@ -47,6 +48,14 @@ pub trait Backend {
 
     /// The octets of a message, held: they can be read as long as this is there, though the message goes.
     type Content;
+
+    /// A call on the session begins: until [`Backend::end`], reads may be of one moment.
+    fn begin(&self, now: Now) {
+        let _ = now;
+    }
+
+    /// The call is over.
+    fn end(&self) {}
 
     /// What stands between the levels of a name.
     fn delimiter(&self) -> char {

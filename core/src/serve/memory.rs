@@ -140,6 +140,15 @@ impl State {
         MailboxId(id)
     }
 
+    /// Makes what is missing above a name.
+    fn make_above(&mut self, name: &str) {
+        for (at, _) in name.match_indices('/') {
+            if self.named(&name[..at]).is_none() {
+                self.make(&name[..at], &[]);
+            }
+        }
+    }
+
     fn held(&self, id: MailboxId) -> Result<&Held> {
         self.mailboxes.get(&id.0).ok_or(Refusal::Nonexistent)
     }
@@ -253,11 +262,7 @@ impl Backend for MemoryMail {
         if special_use.iter().any(|word| !known.contains(&word.to_ascii_lowercase().as_str())) {
             return Err(Refusal::UseAttr);
         }
-        for (at, _) in name.match_indices('/') {
-            if state.named(&name[..at]).is_none() {
-                state.make(&name[..at], &[]);
-            }
-        }
+        state.make_above(name);
         Ok(state.make(name, special_use))
     }
 
@@ -282,6 +287,7 @@ impl Backend for MemoryMail {
             return Err(Refusal::Cannot("a mailbox cannot go below itself"));
         }
         state.revision += 1;
+        state.make_above(to);
         if from == "INBOX" {
             let target = state.make(to, &[]);
             let source = state.held_mut(mailbox)?;

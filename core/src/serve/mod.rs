@@ -24,8 +24,10 @@ mod names;
 mod selected;
 mod session;
 mod signin;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 pub use backend::{Backend, Users};
 pub use session::{Session, SessionEvent, SessionOptions};
+pub use stored::{StoredContent, StoredMail, StoredUsers};

@@ -180,6 +180,12 @@ impl<U: Users> Session<U> {
     /// [`Error::Misuse`] where outputs were not drained or the connection is closed.
     pub fn handle_input(&mut self, now: Now, input: &[u8]) -> Result<Progress> {
         self.enter(now)?;
+        let progress = self.take_all(now, input);
+        self.leave();
+        Ok(progress)
+    }
+
+    fn take_all(&mut self, now: Now, input: &[u8]) -> Progress {
         if !input.is_empty() {
             self.last_input = now.mono_ms;
         }
@@ -190,7 +196,7 @@ impl<U: Users> Session<U> {
             rest = &[];
         }
         let more = !self.closed && (!rest.is_empty() || self.holds_inflated()) && self.takes_input_later();
-        Ok(Progress { consumed: input.len() - rest.len(), more })
+        Progress { consumed: input.len() - rest.len(), more }
     }
 
     /// The transport ended.
@@ -217,6 +223,7 @@ impl<U: Users> Session<U> {
         if now.mono_ms >= self.last_input.saturating_add(self.silence()) {
             self.bye(None, "nothing was said for too long");
         }
+        self.leave();
         Ok(())
     }
 
@@ -233,6 +240,7 @@ impl<U: Users> Session<U> {
         if matches!(self.wait, Wait::Idle { .. }) {
             self.tell_changes(true, 0);
         }
+        self.leave();
         Ok(())
     }
 
@@ -242,6 +250,7 @@ impl<U: Users> Session<U> {
     /// [`Error::Misuse`] where no handshake was asked for.
     pub fn handle_tls_started(&mut self, now: Now, binding: Option<ChannelBinding>) -> Result<()> {
         self.enter(now)?;
+        self.leave();
         if !matches!(self.wait, Wait::Tls) {
             return Err(Error::Misuse("no TLS handshake was asked for"));
         }
@@ -265,8 +274,12 @@ impl<U: Users> Session<U> {
         if !self.plain.is_empty() {
             return Some(std::mem::take(&mut self.plain));
         }
-        while !self.closed && self.fetching.is_some() && self.out.len() < CHUNK {
-            self.go_on_fetching();
+        if self.fetching.is_some() && !self.closed {
+            self.begin();
+            while !self.closed && self.fetching.is_some() && self.out.len() < CHUNK {
+                self.go_on_fetching();
+            }
+            self.leave();
         }
         if self.out.is_empty() {
             return None;
@@ -316,7 +329,21 @@ impl<U: Users> Session<U> {
             self.last_input = now.mono_ms;
         }
         self.now = now;
+        self.begin();
         Ok(())
+    }
+
+    /// The backend may read from one moment until [`Session::leave`].
+    fn begin(&self) {
+        if let Some(user) = &self.user {
+            user.backend.begin(self.now);
+        }
+    }
+
+    fn leave(&self) {
+        if let Some(user) = &self.user {
+            user.backend.end();
+        }
     }
 
     /// Whether the next command may be taken: large answers go out first.

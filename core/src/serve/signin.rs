@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, AnswerCode, Outcome};
-use super::backend::{Refusal, Users};
+use super::backend::{Backend, Refusal, Users};
 use super::session::{Session, SessionEvent, Wait};
 use crate::imap::server::response::{PlainCode, Response};
 use crate::sasl::Mechanism;
@@ -138,6 +138,7 @@ impl<U: Users> Session<U> {
     fn accept(&mut self, tag: &str, user: String) {
         match self.users.open(&user) {
             Ok(backend) => {
+                backend.begin(self.now);
                 self.signed_in(backend, user);
                 let words = self.capabilities();
                 self.answer(tag, &Answer::ok("welcome").with(AnswerCode::Capability(words)));

@@ -1,13 +1,17 @@
 //! Accounts: made, changed, removed.
 
 use redb::ReadableTable;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::ids::AccountId;
 use crate::model::{AccountSettings, Change, MailboxKind, Protocol, Role};
+use crate::sasl::server::Verifier;
+use crate::store::record::Record;
 use crate::store::records::{AccountRecord, MailboxRecord};
+use crate::store::tables::{self, Snapshot};
 use crate::store::writer::Writer;
-use crate::store::{expunge, keys, ledger, orphans, partials, record};
+use crate::store::{expunge, keys, ledger, orphans, partials, query, record};
 
 /// Enters an account. One on IMAP has its INBOX from the start: every server has one.
 pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<AccountId> {
@@ -17,6 +21,7 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
     let kind = match settings.protocol {
         Protocol::Imap => MailboxKind::Server,
         Protocol::Pop3 => MailboxKind::PopInbox,
+        Protocol::Local => MailboxKind::Local,
     };
     put(
         w,
@@ -34,9 +39,11 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
             synced_once: false,
         },
     )?;
-    // Over POP3 there are no UIDs; they are given here, from 1 on.
-    let first = u32::from(kind == MailboxKind::PopInbox);
+    // Without IMAP there are no UIDs; they are given here, from 1 on.
+    let first = u32::from(kind != MailboxKind::Server);
     w.insert_mailbox(MailboxRecord {
+        complete: kind == MailboxKind::Local,
+        delimiter: (kind == MailboxKind::Local).then_some(b'/'),
         uid_validity: first,
         uid_next: first,
         wire_name: b"INBOX".to_vec(),
@@ -74,8 +81,57 @@ pub(crate) fn remove(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
     orphans::purge(w, id, i64::MAX)?;
     ledger::drop_account(w, id)?;
     w.tables.accounts.remove(keys::account(id).as_slice())?;
+    for kept in [server_password_key(id), subscriptions_key(id)] {
+        w.tables.meta.remove(kept.as_slice())?;
+    }
     w.change(Change::Account(id));
     Ok(())
+}
+
+/// What is kept of the password by which an account is served to other programs.
+#[derive(Serialize, Deserialize)]
+struct ServerPassword(Verifier);
+
+impl Record for ServerPassword {
+    const VERSION: u8 = 1;
+    const NAME: &'static str = "server password";
+}
+
+fn server_password_key(id: AccountId) -> Vec<u8> {
+    [b"server password".as_slice(), &id.0.to_be_bytes()].concat()
+}
+
+/// Names that an account's clients subscribed to without their being mailboxes.
+pub(crate) fn subscriptions_key(id: AccountId) -> Vec<u8> {
+    [b"subscribed".as_slice(), &id.0.to_be_bytes()].concat()
+}
+
+/// Gives an account a password by which it is served, or none.
+pub(crate) fn set_server_password(
+    w: &mut Writer<'_>,
+    id: AccountId,
+    verifier: Option<Verifier>,
+) -> Result<()> {
+    get(w, id)?;
+    let key = server_password_key(id);
+    match verifier {
+        Some(verifier) => {
+            let value = record::encode(&ServerPassword(verifier));
+            w.tables.meta.insert(key.as_slice(), value.as_slice())?;
+        }
+        None => drop(w.tables.meta.remove(key.as_slice())?),
+    }
+    w.touch();
+    Ok(())
+}
+
+/// The account of a name that is served, and what is kept of its password.
+pub(crate) fn server_password(tables: &Snapshot, name: &str) -> Result<Option<(AccountId, Verifier)>> {
+    let all = query::accounts(tables)?;
+    let Some(account) = all.into_iter().find(|a| a.settings.name == name) else { return Ok(None) };
+    let stored = tables::get(&tables.meta, &server_password_key(account.id))?;
+    let password: Option<ServerPassword> = stored.map(|bytes| record::decode(&bytes)).transpose()?;
+    Ok(password.map(|password| (account.id, password.0)))
 }
 
 pub(crate) fn check(w: &Writer<'_>, settings: &AccountSettings, own: Option<AccountId>) -> Result<()> {
@@ -83,7 +139,7 @@ pub(crate) fn check(w: &Writer<'_>, settings: &AccountSettings, own: Option<Acco
     if settings.name.is_empty() {
         return invalid("account name", "it is empty");
     }
-    if settings.host.is_empty() {
+    if settings.host.is_empty() && settings.protocol != Protocol::Local {
         return invalid("host", "it is empty");
     }
     for entry in w.tables.accounts.iter()? {
@@ -98,8 +154,7 @@ pub(crate) fn check(w: &Writer<'_>, settings: &AccountSettings, own: Option<Acco
 }
 
 pub(crate) fn get(w: &Writer<'_>, id: AccountId) -> Result<AccountRecord> {
-    let bytes =
-        crate::store::tables::get(&w.tables.accounts, &keys::account(id))?.ok_or(Error::Gone("account"))?;
+    let bytes = tables::get(&w.tables.accounts, &keys::account(id))?.ok_or(Error::Gone("account"))?;
     record::decode(&bytes)
 }
 

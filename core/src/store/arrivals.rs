@@ -399,8 +399,10 @@ pub(crate) fn move_in_locally(
     let uid = next_local_uid(w, to)?;
     let modseq = next_local_modseq(w, to)?;
     let mut seen = intents.over(flags);
-    // It stood there for a moment, so that the server would let the message go.
-    seen.flags = seen.flags.difference(Flags::DELETED);
+    if !is_local(w, record.mailbox)? {
+        // It stood there for a moment, so that the server would let the message go.
+        seen.flags = seen.flags.difference(Flags::DELETED);
+    }
     if let Some(flags) = intents.flags.take() {
         w.operation_done(flags.op)?;
     }

@@ -68,6 +68,15 @@ pub(crate) fn uid(mailbox: MailboxId, uid: u32) -> [u8; 8] {
     join(mailbox.0, uid)
 }
 
+/// A UID that was served and went, by when.
+pub(crate) fn served_gone(mailbox: MailboxId, modseq: u64, uid: u32) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..4].copy_from_slice(&mailbox.0.to_be_bytes());
+    key[4..12].copy_from_slice(&modseq.to_be_bytes());
+    key[12..].copy_from_slice(&uid.to_be_bytes());
+    key
+}
+
 /// An identity of a content in an account: what kind, the first octets of a hash, the content.
 pub(crate) fn identity(account: AccountId, kind: u8, hash: [u8; 8], content: ContentId) -> [u8; 21] {
     let mut key = [0; 21];

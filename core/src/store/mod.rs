@@ -10,6 +10,7 @@ mod arrivals;
 pub(crate) mod batch;
 mod blobs;
 pub(crate) mod convert;
+pub(crate) mod described;
 mod expunge;
 mod gate;
 mod identity;
@@ -24,14 +25,15 @@ mod parts;
 mod placements;
 pub(crate) mod plan;
 pub(crate) mod query;
-mod record;
+pub(crate) mod record;
 pub(crate) mod records;
 pub(crate) mod replayed;
 pub(crate) mod retention;
 pub(crate) mod room;
+pub(crate) mod served;
 pub(crate) mod shrink;
 pub(crate) mod storage;
-mod tables;
+pub(crate) mod tables;
 pub(crate) mod verify;
 mod view;
 pub(crate) mod writer;
@@ -39,7 +41,7 @@ pub(crate) mod writer;
 use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{Database, ReadableDatabase, ReadableTable};
 
@@ -67,6 +69,45 @@ pub(crate) struct Store {
     gate: Gate,
     state: RwLock<State>,
     next_blob: AtomicU64,
+    /// Number of the last commit in the change feed.
+    last_commit: AtomicU64,
+    lent: Arc<Lending>,
+}
+
+/// Counts snapshots that outlive the call that made them.
+#[derive(Debug, Default)]
+struct Lending {
+    out: Mutex<usize>,
+    back: Condvar,
+}
+
+impl Lending {
+    /// Waits until every snapshot is given back.
+    fn wait(&self) {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        while *out > 0 {
+            out = self.back.wait(out).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A snapshot that several reads share. It is given back before its holder writes, and within one call of the host:
+/// whatever closes the database waits for it.
+pub(crate) struct Lent {
+    // Declared first: the snapshot is gone before it is counted as given back.
+    pub(crate) tables: Snapshot,
+    /// The last commit that it may not have.
+    pub(crate) commit: u64,
+    _returned: Returned,
+}
+
+struct Returned(Arc<Lending>);
+
+impl Drop for Returned {
+    fn drop(&mut self) {
+        *self.0.out.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.back.notify_all();
+    }
 }
 
 enum State {
@@ -126,12 +167,15 @@ impl Store {
     pub(crate) fn open(storage: Box<dyn Storage>, options: StoreOptions, seed: u64) -> Result<Store> {
         let opened = open_database(&*storage, options, seed)?;
         let next = first_free_blob(&opened.database)?;
+        let commit = last_commit(&opened.database)?;
         Ok(Store {
             storage,
             options,
             gate: Gate::default(),
             state: RwLock::new(State::Open(opened)),
             next_blob: AtomicU64::new(next),
+            last_commit: AtomicU64::new(commit),
+            lent: Arc::default(),
         })
     }
 
@@ -148,6 +192,19 @@ impl Store {
         Ok(Reading { tables, _state: state })
     }
 
+    /// Number of the last commit in the change feed: a cheap way to see that nothing has happened.
+    pub(crate) fn last_commit(&self) -> u64 {
+        self.last_commit.load(Ordering::Acquire)
+    }
+
+    /// A snapshot of everything, for several reads.
+    pub(crate) fn lend(&self) -> Result<Lent> {
+        let commit = self.last_commit();
+        let reading = self.read()?;
+        *self.lent.out.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Ok(Lent { tables: reading.tables, commit, _returned: Returned(Arc::clone(&self.lent)) })
+    }
+
     /// Runs one write transaction. Whoever comes first goes first.
     pub(crate) fn write<R>(
         &self,
@@ -162,8 +219,10 @@ impl Store {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             transact(opened(&state)?, self.options, now_ms, act)
         };
-        if let Err(Error::Storage(_) | Error::StorageFailed) = &outcome {
-            self.fail();
+        match &outcome {
+            Ok((_, commit)) => self.last_commit.store(*commit, Ordering::Release),
+            Err(Error::Storage(_) | Error::StorageFailed) => self.fail(),
+            Err(_) => {}
         }
         outcome
     }
@@ -191,6 +250,7 @@ impl Store {
             State::Suspended => {}
         }
         let opened = open_database(&*self.storage, self.options, seed)?;
+        self.last_commit.store(last_commit(&opened.database)?, Ordering::Release);
         self.next_blob.fetch_max(first_free_blob(&opened.database)?, Ordering::Relaxed);
         *state = State::Open(opened);
         Ok(())
@@ -199,6 +259,7 @@ impl Store {
     /// Closes the database and gives back its lock until [`Store::reopen`].
     pub(crate) fn suspend(&self) -> Result<()> {
         let _pass = self.gate.enter();
+        self.lent.wait();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match *state {
             State::Closed => Err(Error::Closed),
@@ -211,6 +272,7 @@ impl Store {
 
     pub(crate) fn close(&self) {
         let _pass = self.gate.enter();
+        self.lent.wait();
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Closed;
     }
 
@@ -245,6 +307,7 @@ impl Store {
     /// Gives unused space back to the storage. Waits for readers; nothing else runs meanwhile.
     pub(crate) fn compact(&self) -> Result<bool> {
         let _pass = self.gate.enter();
+        self.lent.wait();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
             State::Open(opened) => Ok(opened.database.compact()?),
@@ -395,6 +458,10 @@ fn prepare_schema(database: &Database, options: StoreOptions, seed: u64) -> Resu
             Ok(())
         }
     }
+}
+
+fn last_commit(database: &Database) -> Result<u64> {
+    Ok(query::counters(&Snapshot::open(&database.begin_read()?)?)?.commit)
 }
 
 fn first_free_blob(database: &Database) -> Result<u64> {

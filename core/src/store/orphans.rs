@@ -10,7 +10,7 @@ use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
 use crate::store::intents::{Goal, IntentRecord, Subject};
 use crate::store::records::{MailboxRecord, MessageRecord, OrphanRecord, View};
 use crate::store::writer::Writer;
-use crate::store::{accounts, arrivals, identity, keys, ledger, parts, record};
+use crate::store::{accounts, arrivals, described, identity, keys, ledger, parts, record};
 
 /// How long a message that appeared elsewhere first may still turn out to be one that moved.
 const GRACE_MS: i64 = 24 * 3_600_000;
@@ -155,6 +155,7 @@ pub(crate) fn drop_unheld(w: &mut Writer<'_>, content: ContentId) -> Result<()> 
     parts::drop_all(w, content)?;
     w.tables.contents.remove(keys::content(content).as_slice())?;
     w.tables.details.remove(keys::content(content).as_slice())?;
+    described::forget(w, content)?;
     w.tables.opened.remove(keys::content(content).as_slice())?;
     Ok(())
 }

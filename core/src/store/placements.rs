@@ -3,6 +3,8 @@
 //! Rows have a fixed width and are packed 256 UIDs to a value, so that a scan of a mailbox's flags
 //! touches little and parses nothing.
 
+use std::ops::ControlFlow;
+
 use redb::ReadableTable;
 
 use crate::error::{Error, Result};
@@ -10,7 +12,6 @@ use crate::flags::Flags;
 use crate::ids::{MailboxId, MessageId};
 use crate::set::UidSet;
 use crate::store::keys;
-use crate::store::tables::Tables;
 
 const WIDTH: usize = 24;
 
@@ -101,16 +102,21 @@ impl PageRows {
     }
 
     /// Puts the page back where it was changed.
-    pub(crate) fn store(self, tables: &mut Tables<'_>) -> Result<()> {
+    pub(crate) fn store(self, table: &mut redb::Table<'_, &'static [u8], &'static [u8]>) -> Result<()> {
         if self.dirty {
             let key = keys::placement(self.mailbox, self.page << 8);
             if self.rows.is_empty() {
-                tables.placements.remove(key.as_slice())?;
+                table.remove(key.as_slice())?;
             } else {
-                tables.placements.insert(key.as_slice(), self.rows.as_slice())?;
+                table.insert(key.as_slice(), self.rows.as_slice())?;
             }
         }
         Ok(())
+    }
+
+    /// Its rows, by UID.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Placement> + '_ {
+        (0..self.rows.len() / WIDTH).map(|at| self.at(at))
     }
 
     fn at(&self, index: usize) -> Placement {
@@ -169,13 +175,30 @@ pub(crate) fn scan(
     mailbox: MailboxId,
     mut see: impl FnMut(Placement),
 ) -> Result<()> {
-    for entry in table.range(keys::mailbox(mailbox).as_slice()..keys::after_mailbox(mailbox).as_slice())? {
+    walk(table, mailbox, 0, |placement| {
+        see(placement);
+        ControlFlow::Continue(())
+    })
+}
+
+/// Walks a mailbox's placements from a UID on, for as long as `see` goes on.
+pub(crate) fn walk(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    mailbox: MailboxId,
+    from: u32,
+    mut see: impl FnMut(Placement) -> ControlFlow<()>,
+) -> Result<()> {
+    let (first, end) = (keys::placement(mailbox, from), keys::after_mailbox(mailbox));
+    for entry in table.range(first.as_slice()..end.as_slice())? {
         let (key, value) = entry?;
         let page = keys::read_u32(key.value(), 4).unwrap_or(0);
         let rows = value.value();
         check(rows)?;
         for row in rows.as_chunks::<WIDTH>().0 {
-            see(Placement::from_row(page, row));
+            let placement = Placement::from_row(page, row);
+            if placement.uid >= from && see(placement).is_break() {
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -211,9 +211,8 @@ impl<'a> Rows<'a> {
         let mut flags = FlagSet::new(placement.flags);
         if placement.keywords != 0 {
             if !self.keyword_sets.contains_key(&placement.keywords) {
-                let stored = get(&self.tables.keywords, &placement.keywords.to_be_bytes())?;
-                let names = stored.map(|b| record::decode::<KeywordsRecord>(&b)).transpose()?;
-                self.keyword_sets.insert(placement.keywords, names.map(|n| n.names).unwrap_or_default());
+                let names = keyword_names(self.tables, placement.keywords)?;
+                self.keyword_sets.insert(placement.keywords, names);
             }
             for name in &self.keyword_sets[&placement.keywords] {
                 flags.insert_wire(name.as_bytes());
@@ -221,6 +220,16 @@ impl<'a> Rows<'a> {
         }
         Ok(flags)
     }
+}
+
+/// The words of a keyword set.
+pub(crate) fn keyword_names(tables: &impl Read, set: u32) -> Result<Vec<String>> {
+    if set == 0 {
+        return Ok(Vec::new());
+    }
+    let stored = get(tables.keywords(), &set.to_be_bytes())?;
+    let names = stored.map(|b| record::decode::<KeywordsRecord>(&b)).transpose()?;
+    Ok(names.map(|n| n.names).unwrap_or_default())
 }
 
 /// Octets of a message that are read for its parts when it is opened; those of longer ones are known

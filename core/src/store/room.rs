@@ -12,7 +12,7 @@ use crate::room::{ArchiveEntry, ArchiveRule, Evicted};
 use crate::store::records::{ContentRecord, MailboxRecord};
 use crate::store::tables::Snapshot;
 use crate::store::writer::Writer;
-use crate::store::{identity, keys, query, record};
+use crate::store::{described, identity, keys, query, record, served};
 
 /// Writes down what was looked at, oldest first.
 pub(crate) fn note_opened(w: &mut Writer<'_>, contents: &[ContentId]) -> Result<()> {
@@ -76,7 +76,14 @@ fn can_go(w: &mut Writer<'_>, id: ContentId) -> Result<bool> {
     for holder in &holders {
         let Some(message) = w.message(*holder)? else { return Ok(false) };
         let server = w.mailbox(message.mailbox).map(|m| m.kind == MailboxKind::Server && !m.gone)?;
-        if !server || !message.is_placed() || message.provisional || !w.intents(*holder)?.is_empty() {
+        // What is served has a UID by which it may be asked for at any time.
+        let is_served = served::place_of(&w.tables, *holder)?.is_some();
+        if !server
+            || is_served
+            || !message.is_placed()
+            || message.provisional
+            || !w.intents(*holder)?.is_empty()
+        {
             return Ok(false);
         }
     }
@@ -94,6 +101,7 @@ fn let_go(w: &mut Writer<'_>, id: ContentId, limits: &Limits) -> Result<bool> {
         if whole { message::read_message(&raw, limits) } else { message::read_prefix(&raw, limits) };
     identity::forget(w, id, &content)?;
     w.packs.remove(&body);
+    described::forget(w, id)?;
     content.body = None;
     identity::enter(w, id, &content)?;
     w.put_content(id, &content)?;

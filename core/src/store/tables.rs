@@ -104,6 +104,16 @@ tables! {
     ledger = "ledger";
     /// Message id → its key in the ledger.
     ledger_of = "ledger_of";
+    /// (mailbox, UID / 256) → rows as of placements, under the numbers by which other programs are served.
+    served = "served";
+    /// Message id → (mailbox, UID, size) as it is served.
+    served_at = "served_at";
+    /// (mailbox, mod-sequence, UID): what was served and went.
+    served_gone = "served_gone";
+    /// Mailbox id → its numbers and counts as it is served.
+    served_mailboxes = "served_mailboxes";
+    /// Content id → what FETCH says of it.
+    described = "described";
 }
 
 /// Reads a value out whole.

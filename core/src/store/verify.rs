@@ -12,7 +12,7 @@ use crate::message::ContentHasher;
 use crate::store::intents::{IntentRecord, JournalRecord, Subject};
 use crate::store::records::{ContentRecord, MailboxRecord, MessageRecord, PartRecord};
 use crate::store::tables::Snapshot;
-use crate::store::{batch::PartialBody, blobs, keys, ledger, placements, query, record, view};
+use crate::store::{batch::PartialBody, blobs, keys, ledger, placements, query, record, served, view};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub(crate) fn verify(tables: &Snapshot) -> Result<VerifyReport> {
     check_contents(tables, &held, &mut report)?;
     check_loose_ends(tables, &mut report)?;
     ledger::verify(tables, |what| report.problem(|| what))?;
+    served::verify(tables, |what| report.problem(|| what))?;
     Ok(report)
 }
 

@@ -24,6 +24,13 @@ pub(crate) struct Face {
     pending: bool,
 }
 
+impl Face {
+    /// Its flags as a person sees them.
+    pub(crate) fn into_flags(self) -> FlagSet {
+        self.flags
+    }
+}
+
 /// A message's entry in the date index: its content, where its flags are, and whether anything is wanted of it.
 pub(crate) fn dated(content: ContentId, place: (MailboxId, u32), pending: bool) -> [u8; 17] {
     let mut value = [0; 17];

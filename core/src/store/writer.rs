@@ -43,6 +43,8 @@ pub(crate) struct Writer<'t> {
     pub(crate) replayed: u64,
     /// Operations that were set aside in this transaction.
     pub(crate) set_aside: Vec<OperationId>,
+    /// The mod-sequence under which this transaction changes what is served, once it does.
+    pub(crate) served_modseq: Option<u64>,
     /// Something was written that the records kept open here do not tell.
     dirty: bool,
 }
@@ -66,6 +68,7 @@ impl<'t> Writer<'t> {
             awaited: None,
             replayed: 0,
             set_aside: Vec::new(),
+            served_modseq: None,
             dirty: false,
         })
     }
@@ -79,6 +82,20 @@ impl<'t> Writer<'t> {
     pub(crate) fn change(&mut self, change: Change) {
         if self.changes.last() != Some(&change) {
             self.changes.push(change);
+        }
+    }
+
+    /// What was changed so far, of what the change feed tells.
+    pub(crate) fn changes_so_far(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Whether there is a mailbox that a person sees.
+    pub(crate) fn mailbox_is_shown(&mut self, id: MailboxId) -> Result<bool> {
+        match self.mailbox(id) {
+            Ok(record) => Ok(record.is_shown()),
+            Err(Error::Gone(_)) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -182,7 +199,7 @@ impl<'t> Writer<'t> {
     /// Puts the open page back, so that a scan sees everything.
     pub(crate) fn store_page(&mut self) -> Result<()> {
         match self.page.take() {
-            Some(page) => page.store(&mut self.tables),
+            Some(page) => page.store(&mut self.tables.placements),
             None => Ok(()),
         }
     }

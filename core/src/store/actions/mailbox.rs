@@ -30,8 +30,7 @@ pub(crate) fn create(
     free(w, account, &name, None)?;
     let all = w.mailboxes_of(account)?;
     let delimiter = all.iter().find_map(|(_, m)| m.delimiter);
-    let pop = all.iter().any(|(_, m)| m.kind == MailboxKind::PopInbox);
-    let local = local || pop;
+    let local = local || all.iter().all(|(_, m)| m.kind != MailboxKind::Server);
     if let Some(above) = all.iter().find(|(_, m)| is_below(&name.wire, &m.wire_name, m.delimiter)) {
         permit(&above.1, 'k', "make mailboxes below")?;
     }
