@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 
 use crate::ids::{AccountId, ConnectionId, ContentId, MailboxId};
 use crate::limits::Limits;
+use crate::serve::backend::MaildropLock;
 use crate::store::SharedStore;
 
 /// What a host gives to be called when a connection has something to do because of another.
@@ -37,6 +38,8 @@ struct Held {
     to_wake: BTreeSet<ConnectionId>,
     waker: Option<Waker>,
     connections: u32,
+    /// Accounts that are served over POP3.
+    maildrops: HashMap<AccountId, MaildropLock>,
 }
 
 impl Shared {
@@ -62,6 +65,11 @@ impl Shared {
     /// What was looked at since the last time, oldest first.
     pub(crate) fn take_opened(&self) -> Vec<ContentId> {
         std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The lock of an account's maildrop, as it is served.
+    pub(crate) fn maildrop(&self, account: AccountId) -> MaildropLock {
+        self.held().maildrops.entry(account).or_default().clone()
     }
 
     pub(crate) fn next_wake(&self) -> Option<ConnectionId> {

@@ -1,5 +1,7 @@
 //! Commands, and how they are said.
 
+use md5::{Digest, Md5};
+
 use crate::error::{Error, Result};
 use crate::sasl::Secret;
 
@@ -27,7 +29,7 @@ pub enum Command {
         /// The digest of the greeting's timestamp and the password, in hexadecimal.
         digest: String,
     },
-    /// `AUTH mechanism [initial-response]` (RFC 5034 §4). The response is without base64.
+    /// `AUTH mechanism [initial-response]` (RFC 5034 §4). The response is in base64 already.
     Auth {
         /// The mechanism's registered name.
         mechanism: &'static str,
@@ -156,9 +158,17 @@ fn unsayable(what: &'static str, why: &str) -> Error {
     Error::Invalid { what, why: why.to_owned() }
 }
 
+/// What APOP says of a password: the MD5 of the greeting's timestamp and the password (RFC 1939 §7).
+pub(crate) fn apop_digest(timestamp: &[u8], password: &Secret) -> String {
+    let mut hash = Md5::new();
+    hash.update(timestamp);
+    hash.update(password.expose().as_bytes());
+    hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Command};
+    use super::{Answer, Command, apop_digest};
     use crate::sasl::Secret;
 
     fn said(command: &Command) -> String {
@@ -213,5 +223,11 @@ mod tests {
             }
         }
         assert!(Command::Apop { user: "a b".into(), digest: "0".into() }.write(&mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn the_digest_of_rfc_1939() {
+        let digest = apop_digest(b"<1896.697170952@dbc.mtview.ca.us>", &Secret::new("tanstaaf"));
+        assert_eq!(digest, "c4c9334bac560ecc979e58001b3e22fb");
     }
 }

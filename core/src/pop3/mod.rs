@@ -1,4 +1,4 @@
-//! POP3: typed commands and responses, and the client's half of a session.
+//! POP3: typed commands and responses, the client's half of a session, and what a server reads.
 //!
 //! RFC 1939, with RFC 2449 (CAPA, response codes, pipelining), RFC 2595 (STLS), RFC 5034 (AUTH), RFC 3206
 //! (SYS and AUTH codes) and RFC 6856 (UTF8). Nothing here knows a store.
@@ -27,3 +27,4 @@ pub mod capability;
 pub mod client;
 pub mod command;
 pub mod response;
+pub mod server;

@@ -87,6 +87,7 @@ impl From<Refusal> for Answer {
             Refusal::UseAttr => Answer::no(PlainCode::UseAttr, "that special use cannot be given"),
             Refusal::OverQuota => Answer::no(PlainCode::OverQuota, "there is no room for it"),
             Refusal::TooBig => Answer::no(PlainCode::TooBig, "the message is too large"),
+            Refusal::InUse => Answer::no(PlainCode::Unavailable, "somebody else has it"),
             Refusal::Limit => Answer::no(PlainCode::Limit, "too many of them"),
             Refusal::Failed(_) => Answer::no(PlainCode::ServerBug, "the store failed; try again later"),
         }

@@ -10,9 +10,12 @@ use crate::flags::FlagSet;
 use crate::ids::MailboxId;
 use crate::imap::command::StoreAction;
 use crate::message::Description;
+use crate::sasl::Secret;
 use crate::sasl::server::Verifier;
 use crate::set::UidSet;
 use crate::time::Now;
+
+pub use super::lock::{MaildropGuard, MaildropLock};
 
 /// What a [`Backend`] answers.
 pub type Result<T> = std::result::Result<T, Refusal>;
@@ -30,6 +33,22 @@ pub trait Users {
     /// # Errors
     /// Where it cannot be had now.
     fn open(&self, user: &str) -> Result<Self::Backend>;
+
+    /// Passwords that can be read, for APOP; `None` where none are kept so, which is the better way.
+    fn shared_secrets(&self) -> Option<&dyn SharedSecrets> {
+        None
+    }
+}
+
+/// A store that keeps passwords so that they can be read.
+///
+/// APOP (RFC 1939 §7) proves a password by the MD5 of a timestamp and the password behind it: nothing that is kept
+/// in the password's place can be checked against that, since the timestamp comes first and is new each time. A
+/// [`Verifier`] does not suffice, so APOP is offered only where [`Users::shared_secrets`] gives this. Whoever reads
+/// such a store has everybody's password; SCRAM asks for no such thing, and protects it as well on the way.
+pub trait SharedSecrets {
+    /// A user's password; `None` for nobody, or where this one is not kept so.
+    fn secret(&self, user: &str) -> Option<Secret>;
 }
 
 /// One user's mail, as a session sees it. Many sessions may have it at once; what one does the others find in
@@ -48,6 +67,10 @@ pub trait Backend {
 
     /// The octets of a message, held: they can be read as long as this is there, though the message goes.
     type Content;
+
+    /// A POP3 session's hold on the maildrop; it ends when this is dropped. [`MaildropLock`] will do for a store
+    /// that one process has.
+    type Maildrop;
 
     /// A call on the session begins: until [`Backend::end`], reads may be of one moment.
     fn begin(&self, now: Now) {
@@ -149,6 +172,24 @@ pub trait Backend {
     /// The store's.
     fn read(&self, content: &Self::Content, octets: Range<u64>) -> Result<Vec<u8>>;
 
+    /// Octets of a message as POP3 counts and sends them, every line ended by CRLF (RFC 1939 §11;
+    /// [`text_size`](crate::wire::text_size)); `None` where it is not here any more. It is asked for every message of
+    /// a maildrop, and should be kept beside the message. The default is right for a store in which every line ends so.
+    ///
+    /// # Errors
+    /// The store's.
+    fn text_size(&self, mailbox: MailboxId, uid: u32) -> Result<Option<u64>> {
+        Ok(self.facts(mailbox, uid)?.map(|facts| facts.size))
+    }
+
+    /// Takes the maildrop, which is INBOX, for one POP3 session (RFC 1939 §4). It keeps out other POP3 sessions of
+    /// the same user, on every clone of this and every other [`Users::open`]; nobody else. An IMAP session may change
+    /// INBOX meanwhile, as it may beside any other.
+    ///
+    /// # Errors
+    /// [`Refusal::InUse`], or the store's.
+    fn lock_maildrop(&self) -> Result<Self::Maildrop>;
+
     /// A line of its text (RFC 8970); `None` where it has no text.
     ///
     /// # Errors
@@ -234,6 +275,9 @@ pub enum Refusal {
     /// Larger than what is taken.
     #[error("the message is too large")]
     TooBig,
+    /// Another session has it.
+    #[error("another session has it")]
+    InUse,
     /// A bound of the store.
     #[error("too many of them")]
     Limit,

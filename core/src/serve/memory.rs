@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::message::{Description, describe, read_message};
 use crate::sasl::server::Verifier;
 use crate::set::UidSet;
+use crate::wire::text_size;
 
 /// Users with mail in memory. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,7 @@ impl Users for MemoryUsers {
 #[derive(Debug, Clone)]
 pub struct MemoryMail {
     state: Arc<Mutex<State>>,
+    maildrop: MaildropLock,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +78,7 @@ struct Held {
 #[derive(Debug, Clone)]
 struct Message {
     raw: Arc<Vec<u8>>,
+    text_size: u64,
     description: Arc<Description>,
     flags: FlagSet,
     modseq: u64,
@@ -100,7 +103,7 @@ impl MemoryMail {
     pub fn new() -> MemoryMail {
         let mut state = State { next_mailbox: 1, ..State::default() };
         state.make("INBOX", &[]);
-        MemoryMail { state: Arc::new(Mutex::new(state)) }
+        MemoryMail { state: Arc::new(Mutex::new(state)), maildrop: MaildropLock::default() }
     }
 
     /// What time it is for save dates, in milliseconds since 1970.
@@ -206,6 +209,7 @@ impl Held {
 impl Backend for MemoryMail {
     type Upload = Vec<u8>;
     type Content = Arc<Vec<u8>>;
+    type Maildrop = MaildropGuard;
 
     fn revision(&self) -> u64 {
         locked(&self.state).revision
@@ -378,6 +382,14 @@ impl Backend for MemoryMail {
         Ok(content[start..end].to_vec())
     }
 
+    fn text_size(&self, mailbox: MailboxId, uid: u32) -> Result<Option<u64>> {
+        Ok(locked(&self.state).message(mailbox, uid).map(|message| message.text_size))
+    }
+
+    fn lock_maildrop(&self) -> Result<MaildropGuard> {
+        self.maildrop.lock()
+    }
+
     fn preview(&self, mailbox: MailboxId, uid: u32) -> Result<Option<String>> {
         let raw = locked(&self.state).message(mailbox, uid).map(|message| message.raw.clone());
         Ok(raw.map(|raw| read_message(&raw, &Limits::DEFAULT).summary.preview))
@@ -468,6 +480,7 @@ impl Backend for MemoryMail {
             email += 1;
             let message = Message {
                 description: Arc::new(describe(&message.upload, &Limits::DEFAULT)),
+                text_size: text_size(&message.upload),
                 raw: Arc::new(message.upload),
                 flags: message.flags,
                 modseq,

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use super::answer::{Answer, AnswerCode};
 use super::appending::Uploading;
+use super::attempts::SignIn;
 use super::backend::{Backend, Users};
 use super::fetching::Fetching;
 use super::selected::Selected;
-use super::signin::SignIn;
 use crate::error::{Error, Result};
 use crate::imap::server::parse;
 use crate::imap::server::response::{Code, PlainCode, Response, StatusKind, Style, encode};
@@ -26,7 +26,7 @@ const SILENCE_MS: u64 = 31 * 60_000;
 /// The same before somebody has signed in.
 const SILENCE_BEFORE_LOGIN_MS: u64 = 60_000;
 
-/// What a session is made with.
+/// What a session is made with, over IMAP or POP3.
 #[derive(Debug, Clone)]
 pub struct SessionOptions {
     /// Randomness: 32 octets no one else knows, new for each session.
@@ -35,10 +35,14 @@ pub struct SessionOptions {
     pub decoy: [u8; 32],
     /// The transport is encrypted already.
     pub secure: bool,
-    /// STARTTLS can be had.
+    /// STARTTLS, or STLS, can be had.
     pub offers_tls: bool,
     /// Passwords are taken on a transport that is not encrypted: loopback, say.
     pub allow_insecure: bool,
+    /// POP3's UTF8 mode is offered (RFC 6856). Then a message whose header is not ASCII is kept from a client that
+    /// has not asked for that mode, as §2.1 there wants it. Few clients know the mode: where it is not offered, every
+    /// message goes out as it is.
+    pub offers_pop_utf8: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -47,7 +51,15 @@ impl SessionOptions {
     /// With a seed and a secret, over a transport that is encrypted or not.
     pub fn new(seed: [u8; 32], decoy: [u8; 32], secure: bool) -> SessionOptions {
         let limits = Limits::DEFAULT;
-        SessionOptions { seed, decoy, secure, offers_tls: false, allow_insecure: false, limits }
+        SessionOptions {
+            seed,
+            decoy,
+            secure,
+            offers_tls: false,
+            allow_insecure: false,
+            offers_pop_utf8: false,
+            limits,
+        }
     }
 }
 
@@ -55,7 +67,7 @@ impl SessionOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent {
-    /// Everything to transmit is out: begin TLS, then call [`Session::handle_tls_started`].
+    /// Everything to transmit is out: begin TLS, then call the session's `handle_tls_started`.
     StartTls,
     /// Somebody has signed in.
     SignedIn {

@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, AnswerCode, Outcome};
 use super::backend::{Backend, Refusal, Users};
@@ -11,61 +10,10 @@ use crate::imap::server::response::{PlainCode, Response};
 use crate::sasl::Mechanism;
 use crate::sasl::server::{ServerExchange, Turn, check_password};
 
-/// The wait after the first failed attempt; each further one doubles it.
-const FIRST_DELAY_MS: u64 = 1_000;
-/// Attempts, after which the connection ends.
-const MOST_FAILURES: u32 = 5;
-
-/// How often somebody tried, and randomness for exchanges.
-pub(super) struct SignIn {
-    seed: [u8; 32],
-    exchanges: u64,
-    failures: u32,
-    nonsense: u32,
-}
-
-impl SignIn {
-    pub(super) fn new(seed: [u8; 32]) -> SignIn {
-        SignIn { seed, exchanges: 0, failures: 0, nonsense: 0 }
-    }
-
-    /// A nonce that no other exchange has.
-    fn nonce(&mut self) -> [u8; 18] {
-        self.exchanges += 1;
-        let digest = Sha256::new()
-            .chain_update(b"nonce")
-            .chain_update(self.seed)
-            .chain_update(self.exchanges.to_be_bytes())
-            .finalize();
-        let mut nonce = [0; 18];
-        nonce.copy_from_slice(&digest[..18]);
-        nonce
-    }
-
-    /// What was said was not even a command.
-    pub(super) fn count_nonsense(&mut self) {
-        self.nonsense += 1;
-    }
-
-    pub(super) fn is_hopeless(&self) -> bool {
-        self.failures >= MOST_FAILURES || self.nonsense >= 20
-    }
-}
-
 impl<U: Users> Session<U> {
     /// The mechanisms that can be used now.
     pub(super) fn mechanisms(&self) -> Vec<Mechanism> {
-        let plain = self.options.secure || self.options.allow_insecure;
-        let bound = self.binding.is_some();
-        let offered = [
-            (bound, Mechanism::ScramSha256Plus),
-            (bound, Mechanism::ScramSha1Plus),
-            (true, Mechanism::ScramSha256),
-            (true, Mechanism::ScramSha1),
-            (plain, Mechanism::Plain),
-            (plain, Mechanism::Login),
-        ];
-        offered.into_iter().filter(|(now, _)| *now).map(|(_, mechanism)| mechanism).collect()
+        self.options.mechanisms(self.binding.is_some())
     }
 
     pub(super) fn start_tls(&mut self) -> Outcome {
@@ -154,11 +102,9 @@ impl<U: Users> Session<U> {
 
     /// The answer waits, longer each time, and says nothing of why.
     fn sign_in_failed(&mut self, tag: &str) {
-        let delay = FIRST_DELAY_MS << self.sign_in.failures.min(6);
-        self.sign_in.failures += 1;
+        let until = self.sign_in.failed(self.now.mono_ms);
         self.events.push_back(SessionEvent::SignInFailed);
         let answer = Answer::no(PlainCode::AuthenticationFailed, "the name or the password is wrong");
-        let until = self.now.mono_ms.saturating_add(delay);
         self.wait = Wait::Delay { until, tag: tag.to_owned(), answer };
     }
 }

@@ -40,6 +40,8 @@ enum State {
     Listed,
     /// In text that is handed out; so many octets have been.
     Text(u64, Place),
+    /// In a line over the bound, which is passed over up to its end.
+    Skip,
     /// The place in the stream is lost for good.
     Failed(FrameError),
 }
@@ -92,10 +94,18 @@ impl DotFramer {
         self.state = State::Text(0, Place::Begin);
     }
 
+    /// Leaves a line behind that passed [`Limits::line`]: its octets are dropped as they come, and the framer
+    /// goes on behind it. For a server, which can answer for the line; a client has lost its place.
+    pub fn skip_line(&mut self) {
+        self.buffer = Vec::new();
+        self.given = false;
+        self.state = State::Skip;
+    }
+
     /// Takes bytes off the front of `input`. `None` when all was taken and more is needed.
     ///
     /// # Errors
-    /// A bound was passed. Every later call gives the same error.
+    /// A bound was passed. Every later call gives the same error, unless [`DotFramer::skip_line`] is called.
     pub fn next<'s, 'i: 's>(&'s mut self, input: &mut &'i [u8]) -> Result<Option<DotPiece<'s>>, FrameError> {
         if std::mem::take(&mut self.given) {
             self.buffer.clear();
@@ -103,6 +113,17 @@ impl DotFramer {
         }
         match self.state {
             State::Failed(error) => Err(error),
+            State::Skip => match memchr(b'\n', input) {
+                Some(end) => {
+                    *input = &input[end + 1..];
+                    self.state = State::Line;
+                    self.next(input)
+                }
+                None => {
+                    *input = &[];
+                    Ok(None)
+                }
+            },
             State::Text(..) => self.text(input).inspect_err(|&error| self.state = State::Failed(error)),
             State::Line | State::Listed => match self.take_line(input) {
                 Err(error) => {
@@ -366,6 +387,33 @@ mod tests {
         let mut framer = DotFramer::new(&limits);
         let long = [vec![b'a'; 100], b"\r\n".to_vec()].concat();
         assert!(matches!(framer.next(&mut &long[..]), Ok(Some(DotPiece::Line(line))) if line.len() == 100));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_can_be_left_behind() {
+        let limits = Limits { line: 10, ..Limits::DEFAULT };
+        let stream = [b"short\r\n".to_vec(), vec![b'x'; 50], b"\r\n.\r\nlast\n".to_vec()].concat();
+        for size in 1..=stream.len() {
+            let mut framer = DotFramer::new(&limits);
+            let mut met: Vec<Option<Vec<u8>>> = Vec::new();
+            for piece in stream.chunks(size) {
+                let mut input = piece;
+                loop {
+                    match framer.next(&mut input) {
+                        Ok(None) => break,
+                        Ok(Some(DotPiece::Line(line))) => met.push(Some(line.to_vec())),
+                        Ok(Some(other)) => panic!("{other:?}"),
+                        Err(error) => {
+                            assert_eq!(error, FrameError::ResponseTooLong { limit: 10 });
+                            framer.skip_line();
+                            met.push(None);
+                        }
+                    }
+                }
+            }
+            let line = |text: &str| Some(text.as_bytes().to_vec());
+            assert_eq!(met, [line("short"), None, line("."), line("last")], "in pieces of {size}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Framing: where one response ends and the next begins, with bounds, and no meaning beyond that.
 //!
-//! [`Framer`] is IMAP's, [`DotFramer`] POP3's. In IMAP a response is a line, or several lines joined by literals (RFC 9051 §2.2.1, §4.3). Its length is
+//! [`Framer`] is IMAP's, [`DotFramer`] POP3's, whose texts [`DotStuffer`] writes. In IMAP a response is a line, or several lines joined by literals (RFC 9051 §2.2.1, §4.3). Its length is
 //! known from the line ends and the literals' announced lengths alone, so a response that does not
 //! parse can still be left behind safely: nothing inside a literal is ever taken for a line, a tag or a `+`.
 //!
@@ -28,6 +28,7 @@ pub mod compress;
 mod dots;
 mod frame;
 mod literal;
+mod stuff;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,7 @@ pub use command::{CommandFramer, CommandPiece, Refusal};
 pub use dots::{DotFramer, DotPiece};
 pub use frame::{Frame, FrameError, Framer, Piece};
 pub(crate) use literal::literal_head;
+pub use stuff::{DotStuffer, text_size};
 
 /// A literal whose bytes were handed out while they arrived and are not in the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

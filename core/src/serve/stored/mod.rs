@@ -90,8 +90,15 @@ struct Held {
     /// The words of keyword sets; a set never changes.
     keywords: BTreeMap<u32, Arc<Vec<String>>>,
     /// Descriptions that were made and are not written down.
-    described: Vec<(ContentId, Arc<Description>)>,
+    described: Vec<Made>,
     described_octets: usize,
+}
+
+/// What was read out of a message because a client asked for it.
+struct Made {
+    content: ContentId,
+    description: Arc<Description>,
+    text_size: u64,
 }
 
 /// A message's octets, held.
@@ -192,6 +199,19 @@ impl StoredMail {
         if there { Ok(()) } else { Err(Refusal::Nonexistent) }
     }
 
+    /// Reads a whole message for what is said of it.
+    fn make(&self, mailbox: MailboxId, uid: u32) -> Result<Option<(Arc<Description>, u64)>> {
+        let made = self.read(|tables| reading::make(tables, mailbox, uid, &self.shared.limits))?;
+        Ok(made.map(|made| {
+            let said = (Arc::clone(&made.description), made.text_size);
+            let mut held = self.held();
+            held.described_octets +=
+                made.description.body_structure.len() * 2 + made.description.envelope.len();
+            held.described.push(made);
+            said
+        }))
+    }
+
     /// Writes descriptions down that were made: the next session need not make them again.
     fn keep_descriptions(&self, least: usize) {
         let described = {
@@ -235,6 +255,7 @@ const GATHERED: usize = 1 << 20;
 impl Backend for StoredMail {
     type Upload = Vec<u8>;
     type Content = StoredContent;
+    type Maildrop = MaildropGuard;
 
     fn begin(&self, now: Now) {
         self.wall_ms.store(now.wall_ms, Ordering::Relaxed);
@@ -331,16 +352,21 @@ impl Backend for StoredMail {
     }
 
     fn description(&self, mailbox: MailboxId, uid: u32) -> Result<Option<Arc<Description>>> {
-        let found = self.read(|tables| reading::description(tables, mailbox, uid, &self.shared.limits))?;
-        Ok(found.map(|(content, description, is_new)| {
-            let description = Arc::new(description);
-            if is_new {
-                let mut held = self.held();
-                held.described_octets += description.body_structure.len() * 2 + description.envelope.len();
-                held.described.push((content, Arc::clone(&description)));
-            }
-            description
-        }))
+        if let Some(known) = self.read(|tables| reading::description(tables, mailbox, uid))? {
+            return Ok(Some(Arc::new(known)));
+        }
+        Ok(self.make(mailbox, uid)?.map(|(description, _)| description))
+    }
+
+    fn text_size(&self, mailbox: MailboxId, uid: u32) -> Result<Option<u64>> {
+        if let Some(known) = self.read(|tables| reading::text_size(tables, mailbox, uid))? {
+            return Ok(Some(known));
+        }
+        Ok(self.make(mailbox, uid)?.map(|(_, size)| size))
+    }
+
+    fn lock_maildrop(&self) -> Result<MaildropGuard> {
+        self.shared.maildrop(self.account).lock()
     }
 
     fn content(&self, mailbox: MailboxId, uid: u32) -> Result<Option<StoredContent>> {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{HELD, StoredContent, StoredMail};
+use super::{HELD, Made, StoredContent, StoredMail};
 use crate::error::Result;
 use crate::flags::FlagSet;
-use crate::ids::{ContentId, MailboxId};
+use crate::ids::MailboxId;
 use crate::limits::Limits;
 use crate::message::{Description, describe};
 use crate::serve::backend::{self, Facts, Row, Status};
@@ -15,6 +15,7 @@ use crate::store::served::{self, ServedMailbox, ServedRow};
 use crate::store::tables::Snapshot;
 use crate::store::writer::Writer;
 use crate::store::{described, query};
+use crate::wire::text_size as text_size_of;
 
 impl StoredMail {
     pub(super) fn row(&self, row: &ServedRow) -> backend::Result<Row> {
@@ -100,27 +101,35 @@ pub(super) fn facts(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<O
     }))
 }
 
-/// What FETCH says of a message; whether it is new, and is to be written down.
-pub(super) fn description(
-    tables: &Snapshot,
-    mailbox: MailboxId,
-    uid: u32,
-    limits: &Limits,
-) -> Result<Option<(ContentId, Description, bool)>> {
-    let Some(message) = message(tables, mailbox, uid)? else { return Ok(None) };
-    if let Some(known) = described::get(tables, message.content)? {
-        return Ok(Some((message.content, known, false)));
+/// What FETCH says of a message, where it was made before.
+pub(super) fn description(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<Description>> {
+    match message(tables, mailbox, uid)? {
+        Some(message) => described::get(tables, message.content),
+        None => Ok(None),
     }
-    let Some(body) = query::content_record(tables, message.content)?.and_then(|c| c.body) else {
-        return Ok(None);
-    };
-    let raw = query::blob(tables, body.pack, body.start, body.len)?;
-    Ok(Some((message.content, describe(&raw, limits), true)))
 }
 
-/// Writes descriptions down.
-pub(super) fn keep(w: &mut Writer<'_>, all: &[(ContentId, Arc<Description>)]) -> Result<()> {
-    all.iter().try_for_each(|(content, description)| described::keep(w, *content, description))
+/// A message's size as POP3 counts it, where it was counted before.
+pub(super) fn text_size(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<u64>> {
+    match message(tables, mailbox, uid)? {
+        Some(message) => described::text_size(tables, message.content),
+        None => Ok(None),
+    }
+}
+
+/// Reads a whole message for what is said of it.
+pub(super) fn make(tables: &Snapshot, mailbox: MailboxId, uid: u32, limits: &Limits) -> Result<Option<Made>> {
+    let Some(message) = message(tables, mailbox, uid)? else { return Ok(None) };
+    let content = query::content_record(tables, message.content)?;
+    let Some(body) = content.and_then(|content| content.body) else { return Ok(None) };
+    let raw = query::blob(tables, body.pack, body.start, body.len)?;
+    let description = Arc::new(describe(&raw, limits));
+    Ok(Some(Made { content: message.content, description, text_size: text_size_of(&raw) }))
+}
+
+/// Writes down what was made.
+pub(super) fn keep(w: &mut Writer<'_>, all: &[Made]) -> Result<()> {
+    all.iter().try_for_each(|made| described::keep(w, made.content, &made.description, made.text_size))
 }
 
 pub(super) fn content(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<StoredContent>> {

@@ -1,4 +1,4 @@
-//! Sessions as transcripts: what a client says, and what it is told.
+//! Sessions as transcripts: what a client says, and what it is told. POP3's sessions are tested by the same client.
 
 mod changes;
 mod mailboxes;
@@ -9,25 +9,67 @@ mod simulation;
 use super::backend::{Appended, Backend, FlagChange};
 use super::memory::{MemoryMail, MemoryUsers};
 use super::session::{Session, SessionEvent, SessionOptions};
+use crate::error::Result;
 use crate::flags::FlagSet;
 use crate::ids::MailboxId;
+use crate::options::Progress;
 use crate::sasl::server::Verifier;
 use crate::time::Now;
 
 /// 2024-01-10 00:00 UTC.
-const WALL: i64 = 1_704_844_800_000;
+pub(in crate::serve) const WALL: i64 = 1_704_844_800_000;
 
-/// A client, by what it hears.
-struct Client {
-    session: Session<MemoryUsers>,
-    heard: Vec<u8>,
-    events: Vec<SessionEvent>,
-    now: Now,
-    /// Octets given to the session at a time.
-    chunk: usize,
+/// A session of either protocol.
+pub(in crate::serve) trait Served {
+    fn input(&mut self, now: Now, input: &[u8]) -> Result<Progress>;
+    fn timeout(&mut self, now: Now) -> Result<()>;
+    fn wake(&mut self, now: Now) -> Result<()>;
+    fn transmit(&mut self) -> Option<Vec<u8>>;
+    fn event(&mut self) -> Option<SessionEvent>;
+    fn is_over(&self) -> bool;
 }
 
-fn users() -> (MemoryUsers, MemoryMail) {
+impl Served for Session<MemoryUsers> {
+    fn input(&mut self, now: Now, input: &[u8]) -> Result<Progress> {
+        self.handle_input(now, input)
+    }
+
+    fn timeout(&mut self, now: Now) -> Result<()> {
+        self.handle_timeout(now)
+    }
+
+    fn wake(&mut self, now: Now) -> Result<()> {
+        self.handle_wake(now)
+    }
+
+    fn transmit(&mut self) -> Option<Vec<u8>> {
+        self.poll_transmit()
+    }
+
+    fn event(&mut self) -> Option<SessionEvent> {
+        self.poll_event()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_closed()
+    }
+}
+
+/// A client, by what it hears.
+pub(in crate::serve) struct Client<S = Session<MemoryUsers>> {
+    pub(in crate::serve) session: S,
+    pub(in crate::serve) heard: Vec<u8>,
+    pub(in crate::serve) events: Vec<SessionEvent>,
+    pub(in crate::serve) now: Now,
+    /// Octets given to the session at a time.
+    pub(in crate::serve) chunk: usize,
+    /// What the session did not take of what was said last.
+    pub(in crate::serve) unread: Vec<u8>,
+    /// The most octets that came at a time.
+    pub(in crate::serve) largest: usize,
+}
+
+pub(in crate::serve) fn users() -> (MemoryUsers, MemoryMail) {
     let users = MemoryUsers::default();
     let verifier = Verifier::new("secret", [7; 16], 4).expect("a password");
     let mail = users.add("ann", verifier);
@@ -35,60 +77,76 @@ fn users() -> (MemoryUsers, MemoryMail) {
     (users, mail)
 }
 
-fn options() -> SessionOptions {
+pub(in crate::serve) fn options() -> SessionOptions {
     SessionOptions::new([1; 32], [2; 32], true)
 }
 
 impl Client {
-    fn new(users: &MemoryUsers, options: SessionOptions) -> Client {
-        let session = Session::new(users.clone(), options);
-        let now = Now::new(1_000, WALL);
-        let mut client = Client { session, heard: Vec::new(), events: Vec::new(), now, chunk: usize::MAX };
-        client.drain();
-        client
+    pub(in crate::serve) fn new(users: &MemoryUsers, options: SessionOptions) -> Client {
+        Client::with(Session::new(users.clone(), options))
     }
 
     /// Past the greeting and signed in.
-    fn signed_in(users: &MemoryUsers) -> Client {
+    pub(in crate::serve) fn signed_in(users: &MemoryUsers) -> Client {
         let mut client = Client::new(users, options());
         client.say(b"a LOGIN ann secret\r\n");
         client.heard.clear();
         client
     }
+}
 
-    fn drain(&mut self) {
-        while let Some(bytes) = self.session.poll_transmit() {
+impl<S: Served> Client<S> {
+    pub(in crate::serve) fn with(session: S) -> Client<S> {
+        let now = Now::new(1_000, WALL);
+        let mut client = Client {
+            session,
+            heard: Vec::new(),
+            events: Vec::new(),
+            now,
+            chunk: usize::MAX,
+            unread: Vec::new(),
+            largest: 0,
+        };
+        client.drain();
+        client
+    }
+
+    pub(in crate::serve) fn drain(&mut self) {
+        while let Some(bytes) = self.session.transmit() {
+            self.largest = self.largest.max(bytes.len());
             self.heard.extend_from_slice(&bytes);
         }
-        while let Some(event) = self.session.poll_event() {
+        while let Some(event) = self.session.event() {
             self.events.push(event);
         }
     }
 
-    fn say(&mut self, bytes: &[u8]) {
+    pub(in crate::serve) fn say(&mut self, bytes: &[u8]) {
+        self.unread.clear();
         for piece in bytes.chunks(self.chunk) {
             let mut rest = piece;
-            while !self.session.is_closed() {
-                let progress = self.session.handle_input(self.now, rest).expect("it was drained");
+            while !self.session.is_over() {
+                let progress = self.session.input(self.now, rest).expect("it was drained");
                 self.drain();
                 rest = &rest[progress.consumed..];
                 if !progress.more {
                     break;
                 }
             }
+            self.unread.extend_from_slice(rest);
         }
     }
 
-    fn pass_ms(&mut self, ms: u64) {
+    pub(in crate::serve) fn pass_ms(&mut self, ms: u64) {
         self.now.mono_ms += ms;
         self.now.wall_ms += ms as i64;
-        if !self.session.is_closed() {
-            self.session.handle_timeout(self.now).expect("it was drained");
+        if !self.session.is_over() {
+            self.session.timeout(self.now).expect("it was drained");
             self.drain();
         }
     }
 
-    fn lines(&mut self) -> Vec<String> {
+    pub(in crate::serve) fn lines(&mut self) -> Vec<String> {
         let heard = std::mem::take(&mut self.heard);
         let text = String::from_utf8_lossy(&heard).into_owned();
         text.split_terminator("\r\n").map(str::to_owned).collect()
@@ -99,7 +157,7 @@ impl Client {
 /// hears must be the `S:` lines that follow, whose ends `…` leaves open; `S: …` alone is anything. `S2:` lines
 /// without a `C2:` before them are what is told to the second after a wake.
 #[track_caller]
-fn play(clients: &mut [Client], transcript: &str) {
+pub(in crate::serve) fn play<S: Served>(clients: &mut [Client<S>], transcript: &str) {
     let lines: Vec<&str> = transcript.lines().map(str::trim_start).filter(|line| !line.is_empty()).collect();
     let parse = |line: &str| -> (bool, usize, String) {
         let (who, text) = line.split_once(':').unwrap_or_else(|| panic!("{line}"));
@@ -117,7 +175,7 @@ fn play(clients: &mut [Client], transcript: &str) {
             clients[who].say(said.as_bytes());
         } else {
             let now = clients[who].now;
-            clients[who].session.handle_wake(now).expect("it was drained");
+            clients[who].session.wake(now).expect("it was drained");
             clients[who].drain();
         }
         let mut expected = Vec::new();
@@ -141,7 +199,7 @@ fn play(clients: &mut [Client], transcript: &str) {
 }
 
 /// Puts a message into a mailbox.
-fn put(mail: &MemoryMail, mailbox: &str, flags: &[&str], raw: &str) -> u32 {
+pub(in crate::serve) fn put(mail: &MemoryMail, mailbox: &str, flags: &[&str], raw: &str) -> u32 {
     let id = id_of(mail, mailbox);
     let mut set = FlagSet::default();
     flags.iter().for_each(|flag| set.insert_wire(flag.as_bytes()));
@@ -153,13 +211,13 @@ fn put(mail: &MemoryMail, mailbox: &str, flags: &[&str], raw: &str) -> u32 {
     appended.target.min().expect("one went in")
 }
 
-fn id_of(mail: &MemoryMail, name: &str) -> MailboxId {
+pub(in crate::serve) fn id_of(mail: &MemoryMail, name: &str) -> MailboxId {
     let list = mail.mailboxes().expect("a list");
     list.into_iter().find(|mailbox| mailbox.name == name).and_then(|mailbox| mailbox.id).expect("it is there")
 }
 
 /// A mailbox of five messages.
-fn five(mail: &MemoryMail) {
+pub(in crate::serve) fn five(mail: &MemoryMail) {
     for n in 1..=5 {
         let flags: &[&str] = if n % 2 == 0 { &["\\Seen"] } else { &[] };
         put(mail, "INBOX", flags, &format!("Subject: m{n}\nMessage-ID: <{n}@x>\n\ntext {n}\n"));
