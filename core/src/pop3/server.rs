@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use crate::pop3::command::Command;
 use crate::sasl::{Mechanism, Secret};
@@ -79,9 +80,10 @@ fn with_words(word: &[u8], rest: &[u8]) -> Result<Command, BadCommand> {
 }
 
 /// A SASL response's octets (RFC 5034 §4): base64, and `=` for an initial one of nothing. `None` where it is
-/// not that.
-pub fn response(text: &[u8], initial: bool) -> Option<Vec<u8>> {
-    if initial && text == b"=" { Some(Vec::new()) } else { STANDARD.decode(text).ok() }
+/// not that. It may hold a password.
+pub fn response(text: &[u8], initial: bool) -> Option<Zeroizing<Vec<u8>>> {
+    let nothing = initial && text == b"=";
+    if nothing { Some(Zeroizing::default()) } else { STANDARD.decode(text).ok().map(Zeroizing::new) }
 }
 
 fn text(octets: &[u8]) -> Result<&str, BadCommand> {
@@ -184,9 +186,11 @@ mod tests {
 
     #[test]
     fn responses() {
-        assert_eq!(response(b"=", true), Some(Vec::new()));
-        assert_eq!(response(b"", false), Some(Vec::new()));
-        assert_eq!(response(b"AGE=", false), Some(b"\0a".to_vec()));
+        for (text, initial, octets) in
+            [(&b"="[..], true, &b""[..]), (b"", false, b""), (b"AGE=", false, b"\0a")]
+        {
+            assert_eq!(response(text, initial).as_deref().map(Vec::as_slice), Some(octets));
+        }
         for (text, initial) in [(&b"="[..], false), (b"*", true), (b"A", false), (b"AG E=", false)] {
             assert_eq!(response(text, initial), None, "{}", text.escape_ascii());
         }

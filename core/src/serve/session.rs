@@ -287,6 +287,7 @@ impl<U: Users> Session<U> {
             return Some(std::mem::take(&mut self.plain));
         }
         if self.fetching.is_some() && !self.closed {
+            self.last_input = 0;
             self.begin();
             while !self.closed && self.fetching.is_some() && self.out.len() < CHUNK {
                 self.go_on_fetching();
@@ -318,7 +319,8 @@ impl<U: Users> Session<U> {
         if self.closed {
             return None;
         }
-        let silence = self.last_input.saturating_add(self.silence());
+        let since = if self.last_input == 0 { self.now.mono_ms } else { self.last_input };
+        let silence = since.saturating_add(self.silence());
         Some(match &self.wait {
             Wait::Delay { until, .. } => silence.min(*until),
             _ => silence,

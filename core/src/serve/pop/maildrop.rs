@@ -15,6 +15,12 @@ pub(super) struct Maildrop<B: Backend> {
     inbox: MailboxId,
     uid_validity: u32,
     entries: Vec<Entry>,
+    /// Entries that are kept.
+    kept: usize,
+    /// Octets of those, where all of them have been asked for.
+    octets: Option<u64>,
+    /// Where DELE was said, so that RSET costs no more than that.
+    deleted: Vec<usize>,
     _lock: B::Maildrop,
 }
 
@@ -70,7 +76,9 @@ impl<B: Backend> Maildrop<B> {
                 flagged: row.flags.flags.contains(Flags::DELETED),
             }));
         }
-        Ok(Maildrop { backend, inbox, uid_validity, entries, _lock: lock })
+        let kept = entries.len();
+        let (octets, deleted) = (None, Vec::new());
+        Ok(Maildrop { backend, inbox, uid_validity, entries, kept, octets, deleted, _lock: lock })
     }
 
     /// How many numbers there are, whatever became of their messages.
@@ -80,7 +88,7 @@ impl<B: Backend> Maildrop<B> {
 
     /// How many messages are here and not to be removed.
     pub(super) fn count(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.mark == Mark::Kept).count()
+        self.kept
     }
 
     /// The place of a message, by its number from 1 on.
@@ -112,24 +120,28 @@ impl<B: Backend> Maildrop<B> {
         if entry.size.is_none() {
             entry.size = self.backend.text_size(self.inbox, entry.uid)?;
             if entry.size.is_none() {
-                entry.mark = Mark::Gone;
+                self.mark(place, Mark::Gone);
             }
         }
-        Ok(entry.size)
+        Ok(self.entries[place].size)
     }
 
     /// Messages and octets, without what is to be removed.
-    pub(super) fn totals(&mut self) -> Result<(u64, u64)> {
-        let (mut messages, mut octets) = (0, 0u64);
-        for place in 0..self.entries.len() {
-            if self.is_kept(place)
-                && let Some(size) = self.size(place)?
-            {
-                messages += 1;
-                octets = octets.saturating_add(size);
+    pub(super) fn totals(&mut self) -> Result<(usize, u64)> {
+        let octets = match self.octets {
+            Some(octets) => octets,
+            None => {
+                let mut octets = 0u64;
+                for place in 0..self.entries.len() {
+                    if self.is_kept(place) {
+                        octets = octets.saturating_add(self.size(place)?.unwrap_or(0));
+                    }
+                }
+                octets
             }
-        }
-        Ok((messages, octets))
+        };
+        self.octets = Some(octets);
+        Ok((self.kept, octets))
     }
 
     /// A hold on a message's octets, and how many there are as they are stored; `None` where somebody else has
@@ -139,26 +151,45 @@ impl<B: Backend> Maildrop<B> {
         let content = self.backend.content(self.inbox, uid)?;
         let facts = self.backend.facts(self.inbox, uid)?;
         if content.is_none() || facts.is_none() {
-            self.entries[place].mark = Mark::Gone;
+            self.mark(place, Mark::Gone);
         }
         Ok(content.zip(facts.map(|facts| facts.size)))
     }
 
     /// DELE
     pub(super) fn delete(&mut self, place: usize) {
-        self.entries[place].mark = Mark::Deleted;
+        self.mark(place, Mark::Deleted);
+        self.deleted.push(place);
     }
 
     /// RSET
     pub(super) fn reset(&mut self) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.mark == Mark::Deleted) {
-            entry.mark = Mark::Kept;
+        for place in std::mem::take(&mut self.deleted) {
+            self.mark(place, Mark::Kept);
         }
+    }
+
+    /// Marks a message, and keeps count.
+    fn mark(&mut self, place: usize, mark: Mark) {
+        let entry = &mut self.entries[place];
+        let known = self.octets.zip(entry.size);
+        match (entry.mark == Mark::Kept, mark == Mark::Kept) {
+            (true, false) => {
+                self.kept -= 1;
+                self.octets = known.map(|(octets, size)| octets.saturating_sub(size));
+            }
+            (false, true) => {
+                self.kept += 1;
+                self.octets = known.map(|(octets, size)| octets.saturating_add(size));
+            }
+            _ => {}
+        }
+        entry.mark = mark;
     }
 
     /// Removes what is to be removed: the UPDATE state (RFC 1939 §6).
     pub(super) fn update(self) -> Update {
-        let marked = || self.entries.iter().filter(|entry| entry.mark == Mark::Deleted);
+        let marked = || self.deleted.iter().map(|place| &self.entries[*place]);
         let uids: UidSet = marked().map(|entry| entry.uid).collect();
         let mut update = Update { wanted: uids.len(), left: 0, trouble: None };
         if uids.is_empty() {

@@ -102,10 +102,13 @@ fn read<B: Backend>(backend: &B, content: &B::Content, at: u64, len: u64) -> Res
     Ok(octets)
 }
 
+/// Octets of a header that are looked at; what is behind them counts as the body.
+const LONGEST_HEADER: u64 = 1 << 20;
+
 /// Whether a message's header is ASCII.
 pub(super) fn has_ascii_header<B: Backend>(backend: &B, content: &B::Content, len: u64) -> Result<bool> {
     let (mut top, mut at) = (Top::new(0), 0);
-    while at < len && !top.is_done() {
+    while at < len.min(LONGEST_HEADER) && !top.is_done() {
         let octets = read(backend, content, at, len)?;
         at += octets.len() as u64;
         let header = top.take(&octets);

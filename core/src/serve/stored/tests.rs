@@ -265,6 +265,7 @@ impl Both {
                 assert!(row.modseq <= x.highest_modseq);
                 let raw = raw(&self.stored, a, row.uid);
                 assert_eq!(raw, raw_of(&self.memory, b, row.uid));
+                assert_eq!(self.stored.text_size(a, row.uid), self.memory.text_size(b, row.uid));
                 let said = self.stored.description(a, row.uid).expect("read").expect("there");
                 assert_eq!(said, self.memory.description(b, row.uid).expect("read").expect("there"));
             }

@@ -138,6 +138,24 @@ fn silence_ends_it() {
 }
 
 #[test]
+fn the_time_a_download_takes_is_no_silence() {
+    let (users, mail) = users();
+    put(&mail, "INBOX", &[], &format!("Subject: large\n\n{}", "line\n".repeat(100_000)));
+    let mut client = Client::signed_in(&users);
+    client.say(b"a SELECT INBOX\r\n");
+    client.session.handle_input(client.now, b"b FETCH 1 BODY.PEEK[]\r\n").expect("it is drained");
+    // The host's socket is slow.
+    while client.session.poll_transmit().is_some() {
+        client.now.mono_ms += 20 * 60_000;
+    }
+    client.heard.clear();
+    client.pass_ms(0);
+    assert!(!client.session.is_closed());
+    assert_eq!(client.session.poll_timeout(), Some(client.now.mono_ms + 31 * 60_000));
+    play(std::slice::from_mut(&mut client), "C: c NOOP\nS: c OK done");
+}
+
+#[test]
 fn what_is_no_command() {
     let (users, _) = users();
     let mut client = Client::new(&users, options());

@@ -113,6 +113,30 @@ fn a_flood_of_pipelined_commands_is_answered_piece_by_piece() {
 }
 
 #[test]
+fn counting_a_large_maildrop_over_and_over_costs_little() {
+    let (users, mail) = users();
+    let inbox = id_of(&mail, "INBOX");
+    let message = |size: usize| crate::serve::backend::Appended {
+        upload: vec![b'x'; size],
+        flags: Default::default(),
+        internal_date: 0,
+    };
+    mail.append(inbox, (0..1_000).map(message).collect(), None).expect("there is room");
+    let mut client = signed_in(users.clone());
+    // Sizes are of 0 to 999 octets, and a line end but for the empty one.
+    let all: usize = (0..1_000).sum::<usize>() + 2 * 999;
+    talk(&mut client, "C: DELE 1000\nS: +OK …\nC: DELE 1\nS: +OK …");
+    talk(&mut client, &format!("C: STAT\nS: +OK 998 {}", all - 1_001));
+    talk(&mut client, &format!("C: DELE 2\nS: +OK …\nC: STAT\nS: +OK 997 {}", all - 1_001 - 3));
+    talk(&mut client, &format!("C: RSET\nS: +OK 1000 messages\nC: STAT\nS: +OK 1000 {all}"));
+    talk(&mut client, &format!("C: RSET\nS: +OK 1000 messages\nC: STAT\nS: +OK 1000 {all}"));
+    // Gone behind its back, before and after it was counted.
+    Client::signed_in(&users).say(b"a SELECT INBOX\r\nb STORE 500 +FLAGS (\\Deleted)\r\nc EXPUNGE\r\n");
+    talk(&mut client, "C: RETR 500\nS: -ERR somebody else has removed that message");
+    talk(&mut client, &format!("C: STAT\nS: +OK 999 {}", all - 501));
+}
+
+#[test]
 fn a_line_over_the_bound_is_left_behind() {
     let (users, mail) = users();
     five(&mail);
