@@ -391,6 +391,13 @@ impl Engine {
         self.shared.store.last_commit()
     }
 
+    /// Has `watcher` called after every commit that the change feed tells of, with its number, on the thread that committed:
+    /// whatever shows mail can ask [`Engine::changes_since`] then, instead of now and again. It must not call the engine, only
+    /// wake what will.
+    pub fn set_watcher(&self, watcher: Option<Arc<dyn Fn(u64) + Send + Sync>>) {
+        self.shared.store.set_watcher(watcher);
+    }
+
     /// Lets an account be served to other programs ([`serve`](crate::serve)) under its name and a password; with `None`, no longer. Of the
     /// password only SCRAM's keys are kept. It has nothing to do with the one of the account's own server.
     ///

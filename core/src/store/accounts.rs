@@ -2,6 +2,7 @@
 
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::ids::AccountId;
@@ -123,6 +124,15 @@ pub(crate) fn set_server_password(
     }
     w.touch();
     Ok(())
+}
+
+/// A secret that is made of what is kept of all passwords.
+pub(crate) fn decoy(tables: &Snapshot) -> Result<[u8; 32]> {
+    let mut hash = Sha256::new_with_prefix(b"users who do not exist");
+    for account in query::accounts(tables)? {
+        hash.update(tables::get(&tables.meta, &server_password_key(account.id))?.unwrap_or_default());
+    }
+    Ok(hash.finalize().into())
 }
 
 /// The account of a name that is served, and what is kept of its password.

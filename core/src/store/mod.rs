@@ -72,7 +72,11 @@ pub(crate) struct Store {
     /// Number of the last commit in the change feed.
     last_commit: AtomicU64,
     lent: Arc<Lending>,
+    watcher: Mutex<Option<Watcher>>,
 }
+
+/// What a host gives to be called after commits, with their numbers.
+pub(crate) type Watcher = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// Counts snapshots that outlive the call that made them.
 #[derive(Debug, Default)]
@@ -176,6 +180,7 @@ impl Store {
             next_blob: AtomicU64::new(next),
             last_commit: AtomicU64::new(commit),
             lent: Arc::default(),
+            watcher: Mutex::default(),
         })
     }
 
@@ -211,7 +216,7 @@ impl Store {
         now_ms: i64,
         act: impl FnOnce(&mut Writer<'_>) -> Result<R>,
     ) -> Result<(R, u64)> {
-        let _pass = self.gate.enter();
+        let pass = self.gate.enter();
         // Dropped after the state's guard: a panic in the middle of a write closes the store, which can
         // be opened again.
         let _closes = CloseOnPanic(self);
@@ -220,11 +225,29 @@ impl Store {
             transact(opened(&state)?, self.options, now_ms, act)
         };
         match &outcome {
-            Ok((_, commit)) => self.last_commit.store(*commit, Ordering::Release),
+            Ok((_, commit)) => {
+                let news = self.last_commit.swap(*commit, Ordering::AcqRel) != *commit;
+                drop(pass);
+                if news {
+                    self.tell_watcher(*commit);
+                }
+            }
             Err(Error::Storage(_) | Error::StorageFailed) => self.fail(),
             Err(_) => {}
         }
         outcome
+    }
+
+    pub(crate) fn set_watcher(&self, watcher: Option<Watcher>) {
+        *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = watcher;
+    }
+
+    /// The host's code runs under no lock of ours.
+    fn tell_watcher(&self, commit: u64) {
+        let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(watcher) = watcher {
+            watcher(commit);
+        }
     }
 
     fn fail(&self) {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::exit::Failure;
 use crate::output::{clean, json_line, size, table};
-use crate::{note, places, tls};
+use crate::{credentials, note, places, tls};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Convert(AddArguments),
     /// End a conversion: say what becomes of messages that the new server does not have.
     Finish(FinishArguments),
+    /// Set the password by which `serve` lets other programs into an account; not the one of its own server.
+    Password(PasswordArguments),
     /// List accounts.
     List {
         /// One JSON object a line.
@@ -39,6 +41,8 @@ pub(crate) enum Command {
 enum Protocol {
     Imap,
     Pop3,
+    /// No server: mail of this machine's own, which `serve` can offer to other programs.
+    Local,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -79,13 +83,13 @@ pub(crate) struct AddArguments {
     protocol: Protocol,
     /// The server.
     #[arg(long)]
-    host: String,
+    host: Option<String>,
     /// Its port; unless said 993 with TLS and 143 without, for POP3 995 and 110.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// The user name.
     #[arg(long)]
-    user: String,
+    user: Option<String>,
     /// The environment variable that holds the password, or the token; it is asked for where none is named.
     #[arg(long, value_name = "VAR")]
     password_env: Option<String>,
@@ -114,6 +118,18 @@ pub(crate) struct AddArguments {
     /// Octets above which only the header of a message on a POP3 server is brought here, until it is asked for.
     #[arg(long, value_name = "N")]
     size_limit: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct PasswordArguments {
+    /// The account; other programs sign in under this name.
+    name: String,
+    /// The environment variable that holds the password; it is asked for where none is named.
+    #[arg(long, value_name = "VAR", conflicts_with = "none")]
+    password_env: Option<String>,
+    /// Let no program in any more.
+    #[arg(long)]
+    none: bool,
 }
 
 #[derive(Args)]
@@ -161,6 +177,7 @@ pub(crate) fn run(db: &Path, command: Command, out: &mut impl Write) -> Result<(
             Ok(writeln!(out, "the next sync matches what is here with what the new server has")?)
         }
         Command::Finish(arguments) => finish(db, arguments, out),
+        Command::Password(arguments) => password(db, &arguments),
         Command::List { json } => list(db, json, out),
         Command::Remove { name } => {
             let engine = places::open(db)?;
@@ -170,6 +187,19 @@ pub(crate) fn run(db: &Path, command: Command, out: &mut impl Write) -> Result<(
             Ok(())
         }
     }
+}
+
+fn password(db: &Path, arguments: &PasswordArguments) -> Result<(), Failure> {
+    let engine = places::open(db)?;
+    let account = places::accounts(&engine, Some(&arguments.name))?.remove(0);
+    let verifier = match arguments.none {
+        true => None,
+        false => {
+            let password = credentials::new_password(&arguments.name, arguments.password_env.as_deref())?;
+            Some(credentials::verifier(&password)?)
+        }
+    };
+    Ok(engine.set_server_password(account.id, verifier)?)
 }
 
 fn finish(db: &Path, arguments: FinishArguments, out: &mut impl Write) -> Result<(), Failure> {
@@ -224,6 +254,15 @@ fn list_leftovers(conversion: &Conversion, json: bool, out: &mut impl Write) -> 
 
 fn settings(arguments: AddArguments) -> Result<AccountSettings, Failure> {
     let name = clean(&arguments.name);
+    if arguments.protocol == Protocol::Local {
+        if arguments.host.is_some() || arguments.user.is_some() || arguments.password_env.is_some() {
+            return Err(Failure::usage("a local account has no server: no --host, --user or --password-env"));
+        }
+        return Ok(AccountSettings::local(name));
+    }
+    let missing = |what: &str| Failure::usage(format!("which {what}? give --{what}"));
+    let host = arguments.host.ok_or_else(|| missing("host"))?;
+    let user = arguments.user.ok_or_else(|| missing("user"))?;
     let pop = arguments.protocol == Protocol::Pop3;
     if !pop && (arguments.keep.is_some() || arguments.size_limit.is_some()) {
         return Err(Failure::usage("--keep and --size-limit are for POP3 accounts"));
@@ -234,7 +273,7 @@ fn settings(arguments: AddArguments) -> Result<AccountSettings, Failure> {
         ));
     }
     let new = if pop { AccountSettings::pop3 } else { AccountSettings::imap };
-    let mut settings = new(name, arguments.host, arguments.user);
+    let mut settings = new(name, host, user);
     let clear = if pop { 110 } else { 143 };
     (settings.security, settings.port) = match arguments.security {
         Secured::Tls => (Security::Tls, settings.port),
@@ -286,7 +325,11 @@ fn list(db: &Path, json: bool, out: &mut impl Write) -> Result<(), Failure> {
             vec![
                 settings.name.clone(),
                 protocol_word(settings).into(),
-                format!("{}:{}", settings.host, settings.port),
+                if settings.host.is_empty() {
+                    "-".into()
+                } else {
+                    format!("{}:{}", settings.host, settings.port)
+                },
                 settings.user.clone(),
                 security_word(settings.security).into(),
                 settings.mechanism.as_deref().unwrap_or("auto").to_ascii_lowercase(),
@@ -337,7 +380,11 @@ pub(crate) fn extra<'a>(settings: &'a AccountSettings, key: &str) -> Option<&'a 
 }
 
 fn protocol_word(settings: &AccountSettings) -> &'static str {
-    if settings.protocol == mailkeep::Protocol::Pop3 { "pop3" } else { "imap" }
+    match settings.protocol {
+        mailkeep::Protocol::Pop3 => "pop3",
+        mailkeep::Protocol::Local => "local",
+        _ => "imap",
+    }
 }
 
 fn security_word(security: Security) -> &'static str {

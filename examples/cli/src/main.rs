@@ -4,6 +4,7 @@ mod account;
 mod act;
 mod append;
 mod credentials;
+mod demo;
 mod exit;
 mod interrupt;
 mod list;
@@ -17,6 +18,7 @@ mod places;
 mod report;
 mod retention;
 mod room;
+mod serve;
 mod session;
 mod show;
 mod sync;
@@ -76,6 +78,10 @@ enum Command {
     Pending(pending::Arguments),
     /// Show what the servers let the accounts hold, and how much of it is used.
     Quota(room::QuotaArguments),
+    /// Serve accounts to other programs, over IMAP and POP3.
+    Serve(serve::Arguments),
+    /// Show what the engine does: a server of its own, synced, worked on offline, and synced back. Needs nothing else.
+    Demo(demo::Arguments),
     /// Prove the store whole: read everything and say what is not as it should be.
     Verify(maintain::Arguments),
     /// Show figures about the store.
@@ -112,8 +118,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments, out: &mut impl Write) -> Result<Exit, Failure> {
-    let db =
-        arguments.db.ok_or_else(|| Failure::usage("which database? give --db FILE, or set MAILKEEP_DB"))?;
+    let db = match (arguments.db, &arguments.command) {
+        (Some(db), _) => db,
+        // It makes its own.
+        (None, Command::Demo(_)) => PathBuf::new(),
+        (None, _) => return Err(Failure::usage("which database? give --db FILE, or set MAILKEEP_DB")),
+    };
     match arguments.command {
         Command::Account(command) => account::run(&db, command, out).map(|()| Exit::Ok),
         Command::Sync(arguments) => sync::run(&db, arguments).map(|()| Exit::Ok),
@@ -130,6 +140,8 @@ fn run(arguments: Arguments, out: &mut impl Write) -> Result<Exit, Failure> {
         Command::Mailbox(arguments) => mailbox::run(&db, arguments, out).map(|()| Exit::Ok),
         Command::Pending(arguments) => pending::run(&db, arguments, out).map(|()| Exit::Ok),
         Command::Quota(arguments) => room::quota(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Serve(arguments) => serve::run(&db, arguments, out).map(|()| Exit::Ok),
+        Command::Demo(arguments) => demo::run(arguments, out).map(|()| Exit::Ok),
         Command::Verify(arguments) => maintain::verify(&db, arguments, out),
         Command::Stats(arguments) => maintain::stats(&db, arguments, out).map(|()| Exit::Ok),
         Command::Compact(arguments) => maintain::compact(&db, arguments, out).map(|()| Exit::Ok),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mailkeep::sasl::ChannelBinding;
 use mailkeep::{AccountSettings, CommitDone, Security};
-use rustls::ClientConnection;
+use rustls::Connection as Tls;
 
 use crate::exit::Failure;
 use crate::tls;
@@ -19,6 +19,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Buffers between the reader and the session: when all are full, the socket waits.
 const BUFFERS: usize = 4;
 const BUFFER: usize = 256 * 1024;
+/// The same for each of many clients.
+const SMALL_BUFFER: usize = 32 * 1024;
 
 /// What a session waits for.
 pub(crate) enum Message {
@@ -30,12 +32,14 @@ pub(crate) enum Message {
     Committed(CommitDone),
     /// The user wants to stop.
     Interrupted,
+    /// The mail that is served has changed.
+    Changed,
 }
 
 /// A connection's bytes, both ways.
 pub(crate) struct Transport {
     socket: TcpStream,
-    tls: Option<ClientConnection>,
+    tls: Option<Tls>,
     host: String,
     ca: Option<PathBuf>,
     free: Sender<Vec<u8>>,
@@ -56,31 +60,48 @@ impl Transport {
             |error: io::Error| Failure::network(format!("the connection to {host} cannot be used: {error}"));
         socket.set_nodelay(true).map_err(broken)?;
         socket.set_write_timeout(Some(WRITE_TIMEOUT)).map_err(broken)?;
-        let reading = socket.try_clone().map_err(broken)?;
-        let (free, buffers) = mpsc::channel();
-        for _ in 0..BUFFERS {
-            let _ = free.send(vec![0; BUFFER]);
-        }
-        thread::spawn(move || read_all(reading, &buffers, &to));
-        let mut transport = Transport {
-            socket,
-            tls: None,
-            host: host.clone(),
-            ca: ca.map(Path::to_owned),
-            free,
-            deaf: false,
-        };
+        let mut transport = Transport::over(socket, host.clone(), BUFFER, to).map_err(broken)?;
+        transport.ca = ca.map(Path::to_owned);
         if settings.security == Security::Tls {
             transport.start_tls()?;
         }
         Ok(transport)
     }
 
+    /// Over a connection that a client made.
+    pub(crate) fn accepted(socket: TcpStream, to: Sender<Message>) -> io::Result<Transport> {
+        socket.set_nodelay(true)?;
+        socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        let peer = socket.peer_addr()?.to_string();
+        Transport::over(socket, peer, SMALL_BUFFER, to)
+    }
+
+    fn over(socket: TcpStream, host: String, buffer: usize, to: Sender<Message>) -> io::Result<Transport> {
+        let reading = socket.try_clone()?;
+        let (free, buffers) = mpsc::channel();
+        for _ in 0..BUFFERS {
+            let _ = free.send(vec![0; buffer]);
+        }
+        thread::spawn(move || read_all(reading, &buffers, &to));
+        Ok(Transport { socket, tls: None, host, ca: None, free, deaf: false })
+    }
+
     /// Begins a TLS handshake.
     pub(crate) fn start_tls(&mut self) -> Result<(), Failure> {
-        self.tls = Some(tls::session(&self.host, self.ca.as_deref())?);
-        self.flush_tls();
+        let session = tls::session(&self.host, self.ca.as_deref())?;
+        self.encrypt(session.into());
         Ok(())
+    }
+
+    /// Begins a TLS handshake, on either side.
+    pub(crate) fn encrypt(&mut self, session: Tls) {
+        self.tls = Some(session);
+        self.flush_tls();
+    }
+
+    /// Whether nothing reaches the other end any more.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.deaf
     }
 
     /// Whether the handshake is under way.

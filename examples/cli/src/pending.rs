@@ -103,7 +103,7 @@ fn subject(engine: &Engine, id: MessageId) -> String {
 }
 
 /// What an operation does, for a person.
-fn sentence(engine: &Engine, kind: &OperationKind) -> String {
+pub(crate) fn sentence(engine: &Engine, kind: &OperationKind) -> String {
     match kind {
         OperationKind::SetFlags { message, add, remove } => {
             let signed = |sign: char, set: &FlagSet| -> String {

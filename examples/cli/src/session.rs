@@ -150,6 +150,7 @@ impl Session {
                     self.committing = false;
                     self.connection.handle_commit(self.now(), done)?;
                 }
+                Ok(Message::Changed) => {}
                 Err(_) => return Err(Failure::network("the server does not answer the TLS handshake")),
             }
         }
@@ -238,7 +239,7 @@ impl Session {
             Ok(Message::Ended) | Err(RecvTimeoutError::Disconnected) => self.ended = true,
             Ok(Message::Interrupted) => return Ok(true),
             Ok(Message::Committed(done)) => self.committed(done)?,
-            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Message::Changed) | Err(RecvTimeoutError::Timeout) => {}
         }
         Ok(false)
     }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use mailkeep::sasl::Credentials;
 use mailkeep::{
-    AccountInfo, BodyPolicy, Connection, Engine, Error, Event, MailboxId, RequestId, SyncScope, SyncSummary,
+    AccountInfo, BodyPolicy, Connection, Engine, Error, Event, MailboxId, Protocol, RequestId, SyncScope,
+    SyncSummary,
 };
 
 use crate::exit::{Exit, Failure};
@@ -47,7 +48,11 @@ pub(crate) fn run(db: &Path, arguments: Arguments) -> Result<(), Failure> {
     }
     let engine = places::open(db)?;
     let mut jobs = Vec::new();
-    for account in places::accounts(&engine, arguments.account.as_deref())? {
+    let mut accounts = places::accounts(&engine, arguments.account.as_deref())?;
+    if arguments.account.is_none() {
+        accounts.retain(|account| account.settings.protocol != Protocol::Local);
+    }
+    for account in accounts {
         let credentials = credentials::of(&account)?;
         jobs.push((account, credentials));
     }
@@ -78,6 +83,20 @@ pub(crate) fn run(db: &Path, arguments: Arguments) -> Result<(), Failure> {
         crate::note(&failure.text);
     }
     first.map_or(Ok(()), Err)
+}
+
+/// Syncs an account once, and says so as `sync` does.
+pub(crate) fn once(
+    engine: &Engine,
+    account: &AccountInfo,
+    credentials: &Credentials,
+    interrupt: &Interrupt,
+    reissue: Duration,
+) -> Result<(), Failure> {
+    let arguments =
+        Arguments { account: None, bodies: None, mailboxes: Vec::new(), watch: false, reissue, json: false };
+    let screen = Screen::new(false);
+    sync_account(engine, account, credentials, &arguments, &screen, interrupt)
 }
 
 fn sync_account(

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use mailkeep::sasl::ChannelBinding;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, ProtocolVersion, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Connection, ProtocolVersion,
+    RootCertStore, ServerConfig,
 };
 use rustls_platform_verifier::BuilderVerifierExt;
 
@@ -41,8 +42,27 @@ pub(crate) fn roots(file: &Path) -> Result<RootCertStore, Failure> {
     if roots.is_empty() { Err(wrong("there is no certificate in it".into())) } else { Ok(roots) }
 }
 
+/// What a server shows its clients: a chain of certificates and the key of the first, both PEM.
+pub(crate) fn server(certificates: &Path, key: &Path) -> Result<Arc<ServerConfig>, Failure> {
+    let wrong =
+        |file: &Path, why: &dyn std::fmt::Display| Failure::usage(format!("{}: {why}", file.display()));
+    let chain = CertificateDer::pem_file_iter(certificates)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(certificates, &error))?;
+    if chain.is_empty() {
+        return Err(wrong(certificates, &"there is no certificate in it"));
+    }
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
+        .map(Arc::new)
+        .map_err(|error| wrong(certificates, &error))
+}
+
 /// What ties a login to this session (RFC 9266), where both ends can compute it.
-pub(crate) fn binding(tls: &ClientConnection) -> Option<ChannelBinding> {
+pub(crate) fn binding(tls: &Connection) -> Option<ChannelBinding> {
     if tls.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return None;
     }

@@ -49,6 +49,15 @@ impl StoredUsers {
         StoredUsers { shared: Arc::clone(&engine.shared) }
     }
 
+    /// A secret of this store for [`SessionOptions::decoy`](super::SessionOptions::decoy): the same as long as no password changes, so that users who do not
+    /// exist look alike at every start.
+    ///
+    /// # Errors
+    /// The storage's.
+    pub fn decoy(&self) -> crate::error::Result<[u8; 32]> {
+        accounts::decoy(&self.shared.store.read()?.tables)
+    }
+
     fn account(&self, user: &str) -> crate::error::Result<Option<(AccountId, Verifier)>> {
         accounts::server_password(&self.shared.store.read()?.tables, user)
     }
