@@ -11,6 +11,7 @@
 //! | [`corpus`] | real, synthetic and odd messages |
 //! | [`compare`] | what Python's imaplib sees on a server against what the program lists |
 //! | [`program`] | runs `mailkeep` |
+//! | [`fixture`] | the store that the bindings of every language read |
 //! | [`host`] | runs the engine in the test's own process |
 //! | [`scenario`] | the acceptance scenario that every server and profile goes through |
 //! | [`story`] | three databases and another mail program on the same mail |
@@ -22,6 +23,7 @@ pub mod compare;
 pub mod corpus;
 pub mod cyrus;
 pub mod dovecot;
+pub mod fixture;
 pub mod host;
 pub mod imap;
 pub mod kill;

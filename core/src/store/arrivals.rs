@@ -4,7 +4,7 @@ use redb::ReadableTable;
 
 use crate::error::Result;
 use crate::flags::{FlagSet, Flags};
-use crate::ids::{AccountId, ContentId, MailboxId, MessageId};
+use crate::ids::{AccountId, ContentId, MailboxId, MessageId, OperationId};
 use crate::model::{BodyPolicy, MailboxKind, Role};
 use crate::store::apply::fallback_id;
 use crate::store::batch::MessageFact;
@@ -138,6 +138,7 @@ pub(crate) fn back(
             shown = View::Here;
         }
         *record = MessageRecord { view: shown, ..place };
+        let after = intents.place.as_ref().and_then(|p| p.after);
         if let Some(intent) = &mut intents.place {
             // What was sent under the old numbers is no longer under way; what has arrived has.
             intent.mark = intent.mark.filter(|m| m.arrived.is_some());
@@ -147,7 +148,7 @@ pub(crate) fn back(
                 w.operation_done(op)?;
             }
         }
-        met(w, account, id, record, intents)?;
+        met(w, account, id, record, intents, after)?;
         granted(w, account, id, intents, flags)
     })?;
     Ok(())
@@ -282,10 +283,12 @@ pub(crate) fn move_in(
 ) -> Result<()> {
     (record.mailbox, record.uid) = place;
     record.gone_ms = None;
+    let mut after = None;
     if let Some(intent) = intents.place.take() {
+        after = intent.after;
         w.operation_done(intent.op)?;
     }
-    met(w, account, id, record, intents)
+    met(w, account, id, record, intents, after)
 }
 
 /// A message that another client moved stands here now. What is wanted of it stays wanted.
@@ -298,16 +301,17 @@ pub(crate) fn stands_at(
     place: (MailboxId, u32),
 ) -> Result<()> {
     (record.mailbox, record.uid) = place;
-    met(w, account, id, record, intents)
+    met(w, account, id, record, intents, None)
 }
 
-/// Looks whether a message stands where a person wants it; if not, that is to be done next.
+/// Looks whether a message stands where a person wants it; if not, that is to be done next, a deletion once `after` is done.
 fn met(
     w: &mut Writer<'_>,
     account: AccountId,
     id: MessageId,
     record: &mut MessageRecord,
     intents: &mut IntentRecord,
+    after: Option<OperationId>,
 ) -> Result<()> {
     if record.view == View::In(record.mailbox) {
         record.view = View::Here;
@@ -325,7 +329,8 @@ fn met(
     };
     let op = w.new_operation(account, Subject::Place(id))?;
     let created_ms = w.now_ms;
-    intents.place = Some(PlaceIntent { op, created_ms, goal, refused: None, mark: None, after: None });
+    let after = after.filter(|_| goal == Goal::Delete);
+    intents.place = Some(PlaceIntent { op, created_ms, goal, refused: None, mark: None, after });
     Ok(())
 }
 

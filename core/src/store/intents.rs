@@ -39,7 +39,7 @@ pub(crate) struct PlaceIntent {
     pub(crate) refused: Option<String>,
     /// It may have been sent: it is looked for before it is sent again.
     pub(crate) mark: Option<Mark>,
-    /// Waits until this operation is done.
+    /// A deletion waits until this operation is done: this one, or the one that follows when what is under way is done.
     pub(crate) after: Option<OperationId>,
 }
 

@@ -241,10 +241,11 @@ impl<'a> Planner<'a> {
     fn place(&mut self, op: OperationId, id: MessageId) -> Result<()> {
         let wanted = query::intents(self.tables, id)?.place.filter(|p| p.op == op && p.refused.is_none());
         let (Some(place), Some(record)) = (wanted, self.message(id)?) else { return Ok(()) };
-        if record.gone_ms.is_some() || place.after.is_some_and(|after| self.live.contains(&after)) {
+        let after = place.after.filter(|_| place.goal == Goal::Delete);
+        if record.gone_ms.is_some() || after.is_some_and(|after| self.live.contains(&after)) {
             return Ok(());
         }
-        if place.after.is_some_and(|after| self.set_aside.contains(&after)) {
+        if after.is_some_and(|after| self.set_aside.contains(&after)) {
             // The older version of a draft is not to go where the newer one cannot come.
             self.work.hopeless.push((op, "the newer version could not be put in its place"));
             return Ok(());

@@ -27,6 +27,8 @@ pub(crate) struct Listing {
     pub(crate) doubtful: bool,
     /// Names whose STATUS is still to be asked.
     to_ask: Vec<Vec<u8>>,
+    /// STATUS was asked for with the list: what is missing of it then is not to be had.
+    with_status: bool,
 }
 
 /// A STATUS answer's numbers.
@@ -160,6 +162,7 @@ impl Driver {
             }
             if caps.list_status() {
                 status = self.status_items();
+                self.listing.with_status = true;
             }
         }
         let list = Command::List {
@@ -221,7 +224,7 @@ impl Driver {
             .collect();
         // Without mod-sequences a STATUS proves nothing; it is asked only to tell a rename.
         let wanted = if self.capabilities.condstore() { true } else { self.names_changed()? };
-        if wanted && !missing.is_empty() && !self.capabilities.list_status() {
+        if wanted && !missing.is_empty() && !self.listing.with_status {
             self.listing.to_ask = missing;
             return self.ask_statuses();
         }

@@ -118,13 +118,26 @@ pub(crate) fn rename(w: &mut Writer<'_>, id: MailboxId, name: Name) -> Result<()
         put_name(w, child, Name { text: new, wire })?;
     }
     put_name(w, id, name)?;
-    if record.kind == MailboxKind::Server
-        && !record.wish.unborn
-        && wish_of(w, id, &MailboxGoal::Rename)?.is_none_or(|(_, o)| o.refused.is_some())
-    {
-        operate(w, account, id, MailboxGoal::Rename)?;
+    if record.kind != MailboxKind::Server || record.wish.unborn {
+        return Ok(());
     }
-    Ok(())
+    let mut asked = None;
+    for (op, subject) in w.operations_of(account)? {
+        match subject {
+            Subject::Mailbox(o)
+                if o.mailbox == id && o.goal == MailboxGoal::Rename && o.refused.is_none() =>
+            {
+                asked = Some(op);
+            }
+            _ => {}
+        }
+    }
+    match (asked, w.mailbox(id)?.wish.name.is_some()) {
+        (None, true) => operate(w, account, id, MailboxGoal::Rename),
+        // It is to have the name that it has.
+        (Some(op), false) => w.forget_operation(op).map(drop),
+        _ => Ok(()),
+    }
 }
 
 fn put_name(w: &mut Writer<'_>, id: MailboxId, name: Name) -> Result<()> {

@@ -83,8 +83,10 @@ pub(crate) fn cancel(w: &mut Writer<'_>, op: OperationId) -> Result<()> {
             // The older version of a draft stays where the newer one is taken back.
             for (_, subject) in w.operations_of(entry.account)? {
                 let Subject::Place(other) = subject else { continue };
-                if w.intents(other)?.place.is_some_and(|p| p.after == Some(op)) {
-                    cancel_place(w, other)?;
+                match w.intents(other)?.place.filter(|p| p.after == Some(op)) {
+                    Some(place) if place.goal == Goal::Delete => cancel_place(w, other)?,
+                    Some(_) => keep(w, other)?,
+                    None => {}
                 }
             }
         }
@@ -121,6 +123,20 @@ fn cancel_place(w: &mut Writer<'_>, id: MessageId) -> Result<()> {
     {
         orphans::forget(w, id, &record)?;
     }
+    Ok(())
+}
+
+/// A message that was to be deleted when it is where it is on its way to stays there.
+fn keep(w: &mut Writer<'_>, id: MessageId) -> Result<()> {
+    view::alter(w, id, |_, record, intents| {
+        let Some(place) = &mut intents.place else { return Ok(()) };
+        place.after = None;
+        record.view = match place.goal {
+            Goal::Move { to } if (record.mailbox, record.is_placed()) != (to, false) => View::In(to),
+            _ => View::Here,
+        };
+        Ok(())
+    })?;
     Ok(())
 }
 

@@ -89,7 +89,9 @@ pub(crate) fn expunge(w: &mut Writer<'_>, id: MessageId, after: Option<Operation
         ledger::left_inbox(w, id, true)?;
     }
     let erased = view::alter(w, id, |w, record, intents| {
-        if intents.mark().is_some() {
+        if let Some(place) = intents.place.as_mut().filter(|p| p.mark.is_some()) {
+            // Under way to somewhere: it is deleted there.
+            place.after = after;
             record.view = View::Removed;
             return Ok(false);
         }

@@ -155,6 +155,8 @@ impl ModelServer {
         let world = self.look();
         let names: BTreeSet<&str> = world.boxes.iter().map(|b| b.name.as_str()).collect();
         assert_eq!(names.len(), world.boxes.len(), "two mailboxes of one name");
+        let double = world.ghosts.iter().find(|g| names.contains(g.as_str()));
+        assert_eq!(double, None, "a name is subscribed to once, by its mailbox where it has one");
         for folder in &world.boxes {
             let name = &folder.name;
             assert!(folder.held.windows(2).all(|w| w[0].uid < w[1].uid), "{name}: UIDs ascend");

@@ -14,6 +14,7 @@ impl ModelServer {
     pub fn create_as(&self, name: &str, special_use: Option<&'static str>) {
         let mut world = self.change();
         let folder = world.new_folder(name, special_use);
+        world.ghosts.remove(name);
         world.boxes.push(folder);
     }
 

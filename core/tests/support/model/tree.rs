@@ -172,12 +172,15 @@ impl World {
                 None => continue,
             };
             let old = std::mem::replace(&mut folder.name, format!("{to}{rest}"));
-            if !with_subscriptions {
-                // Names are subscribed to, not mailboxes.
+            // Names are subscribed to, not mailboxes: a name that was before the mailbox had it still is.
+            let was = self.ghosts.remove(&folder.name);
+            if with_subscriptions {
+                folder.subscribed |= was;
+            } else {
                 if folder.subscribed {
                     self.ghosts.insert(old);
                 }
-                folder.subscribed = self.ghosts.remove(&folder.name);
+                folder.subscribed = was;
             }
         }
     }

@@ -398,6 +398,10 @@ impl Sim {
             Ended::Unsure => false,
             Ended::Badly => return,
         };
+        for token in &tokens {
+            // It was set aside meanwhile, whether or not anybody has looked.
+            self.ledger.of(token).set_aside = true;
+        }
         self.devices[number].set_aside.remove(&operation.id);
         self.looks_again(number, &operation.kind, &tokens, sure);
     }

@@ -9,7 +9,7 @@ use super::acts::message_of;
 use super::device::Wish;
 use super::ledger::Party;
 use crate::support::Snapshot;
-use crate::support::model::{By, Fault, Folder, How, Keywords, Then};
+use crate::support::model::{By, Event, Fault, Folder, How, Keywords, Then};
 use crate::support::snapshot::{differences, server_snapshot, snapshot, with_roles};
 
 /// How often everybody syncs until nothing changes.
@@ -136,8 +136,6 @@ impl Sim {
     /// What was set aside was not done.
     fn refusals(&mut self) {
         let audit = self.server.audit();
-        let is_there =
-            |token: &str| audit.mailboxes.values().flat_map(|b| &b.messages).any(|m| m.token == token);
         let history = audit.history.clone();
         // A known gap: a server that set the mark and said NO, and then tells by sequence number what the EXPUNGE behind it took.
         let lied = self.server.look().trouble.happened.iter().any(|(verb, fault)| {
@@ -157,23 +155,27 @@ impl Sim {
                 {
                     continue;
                 }
-                let mine = |e: &&crate::support::model::Event| {
+                let mine = |e: &Event| {
                     let by = match e.by {
                         By::Session(n) => owners.get(n as usize - 1) == Some(&number),
                         By::Other => false,
                     };
                     by && e.token == token
                 };
+                // A message that is expunged where an earlier COPY took it away from was moved.
+                let was_last = |at: usize| places(&history[..=at], &token) == 0;
+                // What arrived without an answer and went with its mailbox before the device could look is known to nobody but
+                // the server: a second copy here is better than none.
+                let went_unseen = self.answers_are_lost && went_with_its_mailbox(&history, &token);
                 let done: Vec<_> = history
                     .iter()
-                    .filter(mine)
-                    .filter(|e| match &operation.kind {
-                        OperationKind::Append { .. } => e.how == How::Appended,
+                    .enumerate()
+                    .filter(|(_, e)| mine(e))
+                    .filter(|(at, e)| match &operation.kind {
+                        OperationKind::Append { .. } => e.how == How::Appended && !went_unseen,
                         OperationKind::Move { .. } => matches!(e.how, How::Moved | How::MovedAway),
                         OperationKind::Delete { .. } if lied => false,
-                        // It went from where an earlier COPY took it away from.
-                        OperationKind::Delete { .. } if is_there(&token) => false,
-                        OperationKind::Delete { .. } => matches!(e.how, How::Expunged),
+                        OperationKind::Delete { .. } => e.how == How::Expunged && was_last(*at),
                         _ => false,
                     })
                     .collect();
@@ -323,6 +325,16 @@ impl Sim {
         }
         any
     }
+}
+
+/// In how many places a message is after what happened.
+fn places(history: &[Event], token: &str) -> i32 {
+    history.iter().filter(|e| e.token == token).map(|e| if e.how.is_in() { 1 } else { -1 }).sum()
+}
+
+/// Whether the last that happened to a message is that its mailbox was deleted.
+fn went_with_its_mailbox(history: &[Event], token: &str) -> bool {
+    history.iter().rfind(|e| e.token == token).is_some_and(|e| e.how == How::MailboxDeleted)
 }
 
 /// Takes out of what the server has what bears `\Deleted` and is not seen here.

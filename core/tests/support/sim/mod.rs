@@ -105,7 +105,9 @@ impl Sim {
         if self.talks {
             self.note(String::from_utf8_lossy(&talk).into_owned());
             let device = &self.devices[number];
-            for row in device.all_rows() {
+            // Without power nobody sees anything.
+            let rows = if device.disk.has_crashed() { Vec::new() } else { device.all_rows() };
+            for row in rows {
                 let (token, flags) =
                     (device.token(&row), row.flags.wire_words().collect::<Vec<_>>().join(" "));
                 self.note(format!(

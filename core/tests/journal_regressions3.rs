@@ -1,0 +1,132 @@
+//! What simulations brought to light about the journal and the list of mailboxes: each was once done wrong.
+
+mod support;
+
+use mailkeep::{Draft, MessageId, Operation, OperationKind, OperationState, SyncScope};
+use support::model::{FULL, Fault};
+use support::{Host, ModelServer, mail};
+
+fn synced(capabilities: &str) -> (ModelServer, Host) {
+    let server = ModelServer::with_capabilities(capabilities);
+    for name in ["Lists", "Work"] {
+        server.create(name);
+        server.deliver(name, mail(7));
+    }
+    for n in 1..=3 {
+        server.deliver("INBOX", mail(n));
+    }
+    let mut host = Host::new(&server);
+    host.label = capabilities.to_owned();
+    host.sync_all();
+    host.drop_connection();
+    (server, host)
+}
+
+fn id(host: &Host, mailbox: &str, uid: u32) -> MessageId {
+    MessageId(host.snapshot().mailbox(mailbox).uid(uid).id)
+}
+
+fn pending(host: &Host) -> Vec<Operation> {
+    host.engine.pending(None).expect("the journal")
+}
+
+/// One connection, whatever becomes of it.
+fn once(host: &mut Host) {
+    let request = host.connect().sync(SyncScope::account());
+    let _ = host.run_request(request);
+    host.drop_connection();
+}
+
+/// Without the extended LIST no STATUS came with it, and none was asked for beside it: a mailbox that others renamed was
+/// taken for one deleted and another made, and what was pending for it was set aside.
+#[test]
+fn a_renamed_mailbox_is_known_again_where_the_list_came_without_numbers() {
+    const MODSEQ: &str = "IMAP4rev1 ENABLE CONDSTORE QRESYNC LIST-STATUS";
+    // The last is FULL, and the extended LIST is advertised and not understood.
+    for (capabilities, refused) in
+        [("IMAP4rev1 LIST-STATUS", false), (MODSEQ, false), (FULL, false), (FULL, true)]
+    {
+        let (server, mut host) = synced(capabilities);
+        let lists = host.mailbox("Lists");
+        server.rename("Lists", "Letters");
+        if refused {
+            server.fault("LIST", 1, Fault::bad());
+        }
+        host.sync_all();
+        assert_eq!(host.mailbox("Letters"), lists, "{capabilities}, refused: {refused}\n{}", host.said());
+        host.assert_in_step();
+    }
+}
+
+/// `RENAME Lists Lists` was sent, and what the server said to it set aside.
+#[test]
+fn a_mailbox_that_is_to_have_the_name_that_it_has_is_not_renamed() {
+    let (server, mut host) = synced(FULL);
+    let lists = host.mailbox("Lists");
+    host.engine.rename_mailbox(host.now, lists, "Lists").expect("it has that name");
+    assert_eq!(pending(&host), []);
+    host.engine.rename_mailbox(host.now, lists, "Letters").expect("renamed");
+    host.engine.rename_mailbox(host.now, lists, "Lists").expect("and back");
+    assert_eq!(pending(&host), []);
+    server.take_log();
+    host.sync_all();
+    assert!(!server.take_log().iter().any(|line| line.starts_with("RENAME")), "{}", host.said());
+    host.assert_in_step();
+}
+
+/// It moves to Work with the answer lost, and is replaced by a newer version that the server does not take: what was deleted
+/// while it was under way was deleted all the same.
+#[test]
+fn a_draft_that_is_replaced_on_its_way_waits_for_the_newer_version() {
+    for (capabilities, taken) in ["IMAP4rev1 UIDPLUS", "IMAP4rev1 UIDPLUS MOVE", FULL]
+        .into_iter()
+        .flat_map(|c| [(c, false), (c, true)])
+    {
+        let (server, mut host) = synced(capabilities);
+        let old = id(&host, "INBOX", 2);
+        host.engine.move_messages(host.now, &[old], host.mailbox("Work")).expect("moved");
+        let verb = if capabilities.contains("MOVE") { "MOVE" } else { "COPY" };
+        server.fault(verb, 1, Fault::CutAfter);
+        once(&mut host);
+        host.engine.replace_draft(host.now, old, Draft::new(mail(9))).expect("replaced");
+        if !taken {
+            server.fault("APPEND", 1, Fault::no("TOOBIG"));
+        }
+        host.sync_all();
+        host.sync_all();
+        let tokens = |mailbox: &str| -> Vec<String> {
+            server.audit().mailboxes[mailbox].messages.iter().map(|m| m.token.clone()).collect()
+        };
+        let (older, newer) = ("<m2@example.org>".to_owned(), "<m9@example.org>".to_owned());
+        let context = format!("{capabilities}, taken: {taken}: {:#?}\n{}", pending(&host), host.said());
+        assert_eq!(tokens("INBOX").len(), 2, "{context}");
+        assert_eq!(tokens("Work").contains(&older), !taken, "{context}");
+        assert_eq!(tokens("Work").contains(&newer), taken, "{context}");
+        let waits = |o: &Operation| !matches!(o.state, OperationState::SetAside { .. });
+        assert!(!pending(&host).iter().any(waits), "{context}");
+        assert_eq!(pending(&host).len(), if taken { 0 } else { 2 }, "{context}");
+    }
+}
+
+/// And stays where it comes to stand when the newer version is taken back.
+#[test]
+fn a_draft_that_was_replaced_on_its_way_stays_when_that_is_taken_back() {
+    for capabilities in ["IMAP4rev1 UIDPLUS", "IMAP4rev1 UIDPLUS MOVE", FULL] {
+        let (server, mut host) = synced(capabilities);
+        let old = id(&host, "INBOX", 2);
+        host.engine.move_messages(host.now, &[old], host.mailbox("Work")).expect("moved");
+        let verb = if capabilities.contains("MOVE") { "MOVE" } else { "COPY" };
+        server.fault(verb, 1, Fault::CutAfter);
+        once(&mut host);
+        host.engine.replace_draft(host.now, old, Draft::new(mail(9))).expect("replaced");
+        let all = pending(&host);
+        let append = all.iter().find(|o| matches!(o.kind, OperationKind::Append { .. })).expect("it waits");
+        host.engine.cancel_operation(host.now, append.id).expect("taken back");
+        assert_eq!(host.engine.message(old).expect("it is shown again").row.mailbox, host.mailbox("Work"));
+        host.sync_all();
+        host.sync_all();
+        assert_eq!(pending(&host), [], "{capabilities}\n{}", host.said());
+        host.assert_in_step();
+        assert_eq!(id(&host, "Work", 2), old, "{capabilities}\n{}", host.said());
+    }
+}
