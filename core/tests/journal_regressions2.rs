@@ -2,7 +2,10 @@
 
 mod support;
 
-use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState};
+use mailkeep::{
+    AccountSettings, Draft, Engine, EngineOptions, FlagChange, MemoryStorage, MessageId, NewMailbox, Now,
+    OperationState,
+};
 use support::model::{FULL, Fault};
 use support::{Host, ModelServer, mail};
 
@@ -176,4 +179,16 @@ fn a_local_mailbox_may_have_the_name_of_one_on_the_server() {
         host.engine.delete_mailbox(host.now, own).expect("deleted");
         settle(&mut host, &server);
     }
+}
+
+#[test]
+fn a_mailbox_made_by_its_usual_name_is_archived_into() {
+    let engine = Engine::open(MemoryStorage::new(), EngineOptions::new(1)).unwrap();
+    let account = engine.add_account(AccountSettings::imap("a", "h", "u")).unwrap();
+    let now = Now::new(1, 1_768_867_200_000);
+    let archive = engine.create_mailbox(now, account, NewMailbox::named("Archive")).unwrap();
+    let other = engine.create_mailbox(now, account, NewMailbox::named("Notes")).unwrap();
+    let note = engine.append(now, other, Draft::new("Subject: a\r\n\r\nb\r\n")).unwrap();
+    assert_eq!(engine.archive_messages(now, &[note]).unwrap(), 1);
+    assert_eq!(engine.message(note).unwrap().row.mailbox, archive);
 }

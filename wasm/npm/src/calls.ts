@@ -134,6 +134,7 @@ export type ToWorker =
 export type ToClient =
   | { t: 'leader'; epoch: string; self: boolean; storage: Omit<StorageState, 'persisted'>; times: StartTimes | null }
   | { t: 'failed'; error: ErrorRecord }
+  | { t: 'closed' }
   | { t: 'result'; id: number; value: unknown }
   | { t: 'error'; id: number; error: ErrorRecord }
   | { t: 'changed' }

@@ -134,11 +134,10 @@ export class Mailkeep {
   }
 
   /** Gives the store back. Where this tab held it, another takes it over; its connections end. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#unlisten();
-    this.#remote.close();
+    await this.#remote.close();
     this.#events.end();
-    return Promise.resolve();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -16,6 +16,9 @@ interface Pending {
   reject(error: MailkeepError): void;
 }
 
+/** How long a worker may take to close, in milliseconds, before it is ended. */
+const CLOSE_MS = 5_000;
+
 /** What the rest of the client hears. */
 export interface RemoteListener {
   changed(): void;
@@ -46,6 +49,7 @@ export class Remote {
   #nextPipe = 1;
   #opened!: () => void;
   #failed!: (error: MailkeepError) => void;
+  #closed: () => void = () => undefined;
   #over: MailkeepError | undefined;
 
   constructor(options: RemoteOptions) {
@@ -134,6 +138,9 @@ export class Remote {
         break;
       case 'failed':
         this.#lost(message.error);
+        break;
+      case 'closed':
+        this.#closed();
     }
   }
 
@@ -191,14 +198,17 @@ export class Remote {
     this.#worker.postMessage(message satisfies ToWorker);
   }
 
-  /** Closes the worker; calls under way fail. */
-  close(): void {
+  /** Closes the worker; calls under way fail. Settles when the store's file is given back. */
+  async close(): Promise<void> {
     if (this.#over) return;
+    const closed = new Promise<void>((resolve) => (this.#closed = resolve));
     this.#over = new MailkeepError({ code: Code.Closed, fault: 'caller', message: 'closed' });
     this.#worker.postMessage({ t: 'close' } satisfies ToWorker);
     for (const call of this.#pending.values()) call.reject(this.#over);
     this.#pending.clear();
     this.#pipes.close();
     this.#options.listener.lostConnections(this.#over);
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]);
+    this.#worker.terminate();
   }
 }

@@ -87,6 +87,10 @@ pub(crate) fn with_role(w: &mut Writer<'_>, account: AccountId, role: Role) -> R
         Some(delimiter) if prefix && all.len() > 1 => format!("INBOX{delimiter}{text}"),
         _ => text.to_owned(),
     };
+    // One that was made here has no role before the server has listed it.
+    if let Some((id, _)) = all.iter().find(|(_, m)| m.is_shown() && m.selectable && m.name == text) {
+        return Ok(*id);
+    }
     let name = Name { wire: text.clone().into_bytes(), text };
     create(w, account, name, false, Some(role))
 }

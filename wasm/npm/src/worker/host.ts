@@ -1,7 +1,7 @@
 // The worker that leads: it holds the store and the connections, and serves the clients of every tab.
 import { CHANGING, type EngineMethod, METHODS } from './methods.js';
 import { type Calls, type ConnectRecord, type Method, REPEATABLE, type StartTimes, type ToClient, type TransportRecord } from '../calls.js';
-import { Code, MailkeepError, browserError, toRecord } from '../errors.js';
+import { Code, type ErrorRecord, MailkeepError, browserError, toRecord } from '../errors.js';
 import type { PipeMessage } from '../pipe.js';
 import { Pipes } from '../pipe.js';
 import type { Account, StorageState } from '../types.js';
@@ -71,7 +71,7 @@ export class Host {
     try {
       const { compileMs, startMs } = await loading;
       const begin = performance.now();
-      const engine = thrown(() => (file ? RawEngine.open(options.name, file, seed()) : RawEngine.openMemory(undefined, seed())));
+      const engine = opened(() => (file ? RawEngine.open(options.name, file, seed()) : RawEngine.openMemory(undefined, seed())));
       const times = { compileMs, startMs, openMs: performance.now() - begin };
       return new Host(options, engine, file, { backend: file ? 'opfs' : 'memory', reason }, times);
     } catch (error) {
@@ -112,7 +112,7 @@ export class Host {
       client.port.post({ t: 'result', id, value }, transferable(value));
     } catch (error) {
       client.port.post({ t: 'error', id, error: toRecord(error) });
-      if (error instanceof MailkeepError && error.fault === 'store') this.#storageFailed(error);
+      if (error instanceof MailkeepError && error.fault === 'store') this.#storageFailed(error.toRecord());
     } finally {
       client.calls.delete(id);
     }
@@ -195,7 +195,10 @@ export class Host {
     const raw = this.#guard(() => this.#engine.connect(account, random, made));
     const session: Session = new Session(raw, streams, settings, {
       guard: (call) => this.#guard(call),
-      tell: (event) => this.#clients.get(clientId)?.port.post({ t: 'session', session: id, event }),
+      tell: (event) => {
+        this.#clients.get(clientId)?.port.post({ t: 'session', session: id, event });
+        if (event.type === 'closed' && event.error?.fault === 'store') this.#storageFailed(event.error);
+      },
       stored: () => this.#tellChanged(),
       wakes: () => this.#wakes(),
       tls: this.#options.tls,
@@ -253,8 +256,8 @@ export class Host {
     }, 10);
   }
 
-  #storageFailed(error: MailkeepError): void {
-    for (const { port } of this.#clients.values()) port.post({ t: 'storage-failed', error: error.toRecord() });
+  #storageFailed(error: ErrorRecord): void {
+    for (const { port } of this.#clients.values()) port.post({ t: 'storage-failed', error });
   }
 
   /** Calls into the engine. What it throws as text is its error; anything else is a trap, after which nothing of it can be trusted. */
@@ -278,13 +281,26 @@ export class Host {
   }
 }
 
+/** Opens the store. An engine that stops on a file finds nonsense where its checksums and lengths promise sense. */
+function opened(open: () => RawEngine): RawEngine {
+  try {
+    return thrown(open);
+  } catch (error) {
+    if (!(error instanceof MailkeepError) || error.code !== Code.WorkerLost) throw error;
+    const message = `the database is damaged: the engine stopped while opening it; its bytes can be exported`;
+    throw new MailkeepError({ code: Code.Corrupt, fault: 'store', message });
+  }
+}
+
 function thrown<T>(call: () => T, trapped?: (error: MailkeepError) => void): T {
   try {
     return call();
   } catch (error) {
     const record = toRecord(error);
-    const made = new MailkeepError(record);
-    if (record.code === Code.WorkerLost) trapped?.(made);
+    if (record.code !== Code.WorkerLost) throw new MailkeepError(record);
+    const why = `the engine stopped (${record.message}); where that happens again and again, the store may be damaged: its bytes can be exported`;
+    const made = new MailkeepError({ ...record, message: why });
+    trapped?.(made);
     throw made;
   }
 }

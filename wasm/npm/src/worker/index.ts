@@ -32,6 +32,7 @@ export function serve(options: ServeOptions = {}): void {
       void onFile(data, post);
     } else if (data.t === 'close') {
       tab?.close();
+      post({ t: 'closed' });
       scope.close();
     } else {
       tab?.receive(data);

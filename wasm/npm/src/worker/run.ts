@@ -176,6 +176,8 @@ export class Session {
         break;
       case 'done': {
         const waiting = this.#requests.get(event.request);
+        // A connection that ended says why behind this: that is what whoever waits wants to know.
+        if (event.error?.code === Code.Disconnected && this.#raw.isClosed()) break;
         this.#requests.delete(event.request);
         if (event.error) waiting?.reject(new MailkeepError(event.error));
         else waiting?.resolve(event.summary);

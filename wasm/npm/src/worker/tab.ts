@@ -27,6 +27,8 @@ export class Tab {
   #epoch = '';
   #release: (() => void) | undefined;
   #nextPipe = 1_000_000;
+  /** This client's lock is held, and so the leader can tell when it goes. */
+  #isHeld = false;
   #asleep = false;
   #closed = false;
 
@@ -39,9 +41,12 @@ export class Tab {
     this.#pipes = new Pipes((message) => this.#relay(message));
     this.#all.onmessage = ({ data }: MessageEvent<Announcement>) => this.#heard(data);
     this.#own.onmessage = ({ data }: MessageEvent<Relayed>) => this.#answered(data);
-    // Held as long as this worker lives: whoever gets it knows that this client is gone.
-    void navigator.locks.request(this.#clientLock(open.client), () => new Promise(() => undefined));
-    this.#all.postMessage({ t: 'hello', client: open.client } satisfies Announcement);
+    // Held as long as this worker lives: whoever gets it knows that this client is gone. Nobody may hear of it before it is held.
+    void navigator.locks.request(this.#clientLock(open.client), () => {
+      this.#isHeld = true;
+      this.#hello();
+      return new Promise(() => undefined);
+    });
     this.#stand();
   }
 
@@ -51,6 +56,10 @@ export class Tab {
 
   #clientLock(client: string): string {
     return `mailkeep:${this.#open.name}:client:${client}`;
+  }
+
+  #hello(): void {
+    if (this.#isHeld) this.#all.postMessage({ t: 'hello', client: this.#open.client } satisfies Announcement);
   }
 
   /** Waits for its turn to lead. */
@@ -135,7 +144,7 @@ export class Tab {
     if (data.t === 'hello' && this.#host) this.#adopt(data.client);
     else if (data.t === 'leader' && !this.#host) {
       this.#pipes.close();
-      this.#all.postMessage({ t: 'hello', client: this.#open.client } satisfies Announcement);
+      this.#hello();
     }
   }
 
@@ -168,7 +177,7 @@ export class Tab {
   #wake(): void {
     if (!this.#asleep) return;
     this.#asleep = false;
-    this.#all.postMessage({ t: 'hello', client: this.#open.client } satisfies Announcement);
+    this.#hello();
     this.#stand();
   }
 
