@@ -2,7 +2,9 @@
 
 mod support;
 
-use mailkeep::{Draft, MessageId, Operation, OperationKind, OperationState, SyncScope};
+use mailkeep::{
+    Draft, FlagChange, MessageId, NewMailbox, Operation, OperationKind, OperationState, SyncScope,
+};
 use support::model::{FULL, Fault};
 use support::{Host, ModelServer, mail};
 
@@ -128,5 +130,117 @@ fn a_draft_that_was_replaced_on_its_way_stays_when_that_is_taken_back() {
         assert_eq!(pending(&host), [], "{capabilities}\n{}", host.said());
         host.assert_in_step();
         assert_eq!(id(&host, "Work", 2), old, "{capabilities}\n{}", host.said());
+    }
+}
+
+/// The note of a COPY was dropped with the original's old number, and the COPY sent again.
+#[test]
+fn a_copy_that_may_have_been_made_is_looked_for_when_the_original_is_numbered_anew() {
+    for capabilities in ["IMAP4rev1", "IMAP4rev1 ENABLE CONDSTORE", "IMAP4rev1 UIDPLUS"] {
+        for (verb, fault) in [
+            ("COPY", Fault::CutAfter),
+            ("COPY", Fault::CutBefore),
+            ("STORE", Fault::CutBefore),
+            ("STORE", Fault::CutAfter),
+        ] {
+            let (server, mut host) = synced(capabilities);
+            let one = id(&host, "INBOX", 1);
+            host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
+            server.fault(verb, 1, fault.clone());
+            once(&mut host);
+            server.shuffle_uids("INBOX", 5);
+            host.sync_all();
+            host.sync_all();
+            let context = format!("{capabilities}, {verb} {fault:?}: {:#?}\n{}", pending(&host), host.said());
+            let audit = server.audit();
+            let there = audit.mailboxes["Lists"].messages.iter().filter(|m| m.token == "<m1@example.org>");
+            assert_eq!(there.count(), 1, "{context}");
+            let left = audit.mailboxes["INBOX"].messages.iter().filter(|m| m.token == "<m1@example.org>");
+            assert!(left.clone().all(|m| m.flags.contains("\\Deleted")), "{context}");
+            assert_eq!(pending(&host), [], "{context}");
+            assert_eq!(host.engine.message(one).expect("it is shown").row.mailbox, host.mailbox("Lists"));
+        }
+    }
+}
+
+/// What was wished of a mailbox stayed when its making was taken back, and showed when it was there after all.
+#[test]
+fn nothing_is_left_of_a_mailbox_whose_making_was_taken_back() {
+    let (server, mut host) = synced(FULL);
+    let new = NewMailbox::named("New");
+    let new = host.engine.create_mailbox(host.now, host.account, new).expect("made");
+    host.engine.subscribe(host.now, new, true).expect("subscribed");
+    server.fault("CREATE", 1, Fault::CutAfter);
+    once(&mut host);
+    host.engine.cancel_operation(host.now, pending(&host)[0].id).expect("taken back");
+    assert_eq!(pending(&host), []);
+    host.sync_all();
+    assert!(!server.audit().mailboxes["New"].subscribed);
+    host.assert_in_step();
+}
+
+/// What was left after the second of two MOVEs that were refused in one flight was taken for moved.
+#[test]
+fn what_two_refused_moves_left_is_still_there() {
+    for capabilities in ["IMAP4rev1 MOVE", "IMAP4rev1 UIDPLUS MOVE", FULL] {
+        let (server, mut host) = synced(capabilities);
+        let ids: Vec<_> = (1..=2).map(|uid| id(&host, "INBOX", uid)).collect();
+        host.engine.move_messages(host.now, &ids[..1], host.mailbox("Lists")).expect("moved");
+        host.engine.move_messages(host.now, &ids[1..], host.mailbox("Work")).expect("moved");
+        server.fault("MOVE", 1, Fault::no("CANNOT"));
+        server.fault("MOVE", 1, Fault::no("CANNOT"));
+        host.sync_all();
+        for (uid, message) in ids.iter().enumerate() {
+            assert_eq!(id(&host, "INBOX", uid as u32 + 1), *message, "{capabilities}\n{}", host.said());
+        }
+        assert_eq!(pending(&host).len(), 2, "{capabilities}: {:#?}", pending(&host));
+        assert!(
+            pending(&host).iter().all(|o| o.state == OperationState::SetAside { reason: "refused".into() })
+        );
+        host.assert_in_step();
+    }
+}
+
+/// The question what a refused MOVE had left was refused too, and that was taken for nothing.
+#[test]
+fn a_question_that_is_refused_says_nothing_of_what_a_move_left() {
+    for capabilities in ["IMAP4rev1 MOVE", "IMAP4rev1 UIDPLUS MOVE", FULL] {
+        let (server, mut host) = synced(capabilities);
+        let one = id(&host, "INBOX", 1);
+        host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
+        server.fault("MOVE", 1, Fault::no("CANNOT"));
+        // The first is about what is to be moved.
+        server.fault("UID FETCH", 2, Fault::no("UNAVAILABLE"));
+        host.sync_all();
+        host.sync_all();
+        assert_eq!(pending(&host), [], "{capabilities}\n{}", host.said());
+        assert_eq!(id(&host, "Lists", 2), one, "{capabilities}\n{}", host.said());
+        host.assert_in_step();
+    }
+}
+
+/// What was to be done to a message that the server had lost waited for ever where another had come back in its stead: the
+/// count was right, and nobody looked.
+#[test]
+fn a_message_that_is_not_there_is_missed_though_the_count_is_right() {
+    for capabilities in ["IMAP4rev1 ENABLE CONDSTORE", "IMAP4rev1 ENABLE CONDSTORE QRESYNC UIDPLUS", FULL] {
+        let server = ModelServer::with_capabilities(capabilities);
+        for n in 1..=3 {
+            server.deliver("INBOX", mail(n));
+        }
+        let old = server.save("INBOX");
+        server.expunge("INBOX", &[2]);
+        let mut host = Host::new(&server);
+        host.label = capabilities.to_owned();
+        host.sync_all();
+        host.drop_connection();
+        let three = id(&host, "INBOX", 3);
+        host.engine.set_flags(host.now, &[three], &FlagChange::default().set("\\Flagged")).expect("flagged");
+        // Its index is mended: it has what was expunged, and has not what was there.
+        server.change().mailbox("INBOX").held = old.held[..2].to_vec();
+        host.sync_all();
+        host.sync_all();
+        assert_eq!(pending(&host), [], "{capabilities}\n{}", host.said());
+        host.assert_in_step();
     }
 }

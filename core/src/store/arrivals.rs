@@ -140,8 +140,10 @@ pub(crate) fn back(
         *record = MessageRecord { view: shown, ..place };
         let after = intents.place.as_ref().and_then(|p| p.after);
         if let Some(intent) = &mut intents.place {
-            // What was sent under the old numbers is no longer under way; what has arrived has.
-            intent.mark = intent.mark.filter(|m| m.arrived.is_some());
+            // A deletion under the old numbers is no longer under way. What was sent elsewhere may have arrived all the same.
+            let moves = matches!(intent.goal, Goal::Move { .. });
+            let elsewhere = |m: &Mark| m.arrived.is_some() || moves && m.target != place.mailbox;
+            intent.mark = intent.mark.filter(elsewhere);
             if matches!(intent.goal, Goal::Append | Goal::Copy { .. }) {
                 let op = intent.op;
                 intents.place = None;

@@ -8,7 +8,7 @@ use crate::model::{Change, MailboxKind, Role};
 use crate::store::actions::{permit, place};
 use crate::store::intents::{MailboxGoal, MailboxOperation, Subject};
 use crate::store::mailboxes::{is_below, wish_of};
-use crate::store::records::MailboxRecord;
+use crate::store::records::{MailboxRecord, MailboxWish};
 use crate::store::writer::Writer;
 use crate::store::{expunge, keys};
 
@@ -171,8 +171,9 @@ pub(crate) fn delete(w: &mut Writer<'_>, id: MailboxId) -> Result<()> {
         }
         place::leave(w, account, id)?;
         expunge::hide_all(w, id, true)?;
-        w.mailbox(id)?.gone = true;
-        w.mailbox(id)?.wish.unborn = false;
+        let mailbox = w.mailbox(id)?;
+        mailbox.gone = true;
+        mailbox.wish = MailboxWish::default();
         w.change(Change::Mailbox(id));
         return Ok(());
     }

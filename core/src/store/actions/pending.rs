@@ -9,7 +9,7 @@ use crate::store::intents::{
     Goal, IntentRecord, JournalRecord, MailboxGoal, MailboxOperation, PlaceIntent, Subject,
 };
 use crate::store::mailboxes;
-use crate::store::records::View;
+use crate::store::records::{MailboxWish, View};
 use crate::store::tables::Snapshot;
 use crate::store::writer::Writer;
 use crate::store::{keys, orphans, query, record, view};
@@ -167,8 +167,9 @@ fn drop_unborn(w: &mut Writer<'_>, operation: &MailboxOperation) -> Result<()> {
             w.forget_operation(op)?;
         }
     }
-    w.mailbox(id)?.wish.unborn = false;
-    w.mailbox(id)?.gone = true;
+    let mailbox = w.mailbox(id)?;
+    mailbox.wish = MailboxWish::default();
+    mailbox.gone = true;
     Ok(())
 }
 

@@ -42,8 +42,10 @@ impl Driver {
             Step::Store { .. } => {}
             Step::Copy { to, moves, targets } => self.copy_answered(to, moves, targets, ok, status)?,
             Step::Move { to, targets } => self.move_answered(to, targets, ok, status)?,
-            Step::Remains { to, targets, why, temporary } => {
-                self.remains_answered(to, targets, &why, temporary)?
+            // What became of them is not known: it is looked for where they were to go.
+            Step::Remains { .. } if !ok => {}
+            Step::Remains { to, targets, why, temporary, all } => {
+                self.remains_answered(to, targets, &why, temporary, all)?
             }
             Step::Mark { targets } => self.mark_answered(targets, ok, status),
             Step::Expunge { targets } => {
@@ -159,14 +161,15 @@ impl Driver {
             // Advertised, and it fails: COPY may do.
             self.move_fails = true;
         }
-        let all_at_fault = Driver::is_about_all(status);
+        let uids = uids_of(&targets);
         if let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) {
-            source.remaining(all_at_fault);
+            source.ask_for(&uids);
         }
-        let set = NumberSet::Set(uids_of(&targets));
+        let set = NumberSet::Set(uids);
         let items = vec![FetchItem::Uid, FetchItem::Flags];
         let fetch = Command::Fetch { uid: true, set, items, changed_since: None, partial: None };
-        self.send_step(&fetch, Step::Remains { to, targets, why, temporary })
+        let all = Driver::is_about_all(status);
+        self.send_step(&fetch, Step::Remains { to, targets, why, temporary, all })
     }
 
     fn remains_answered(
@@ -175,10 +178,11 @@ impl Driver {
         targets: Vec<Sent>,
         why: &str,
         temporary: bool,
+        all_at_fault: bool,
     ) -> Result<()> {
         let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) else { return Ok(()) };
-        let (here, all_at_fault) = source.take_remaining();
-        let (left, moved): (Vec<Sent>, Vec<Sent>) = targets.into_iter().partition(|t| here.contains(t.uid));
+        let (left, moved): (Vec<Sent>, Vec<Sent>) =
+            targets.into_iter().partition(|t| source.has_stayed(t.uid));
         if !moved.is_empty() {
             self.went(&moved);
             self.look_later(to);
@@ -228,8 +232,7 @@ impl Driver {
     /// What was to be expunged and is there still is tried again another time.
     fn expunged_answered(&mut self, mut targets: Vec<Sent>, ok: bool) {
         let Some(source) = self.replay.as_mut().and_then(|r| r.source.as_mut()) else { return };
-        let stayed = source.take_stayed();
-        let is_there = |t: &Sent| !ok || stayed.contains(t.uid);
+        let is_there = |t: &Sent| !ok || source.has_stayed(t.uid);
         let left: Vec<MessageId> = targets.iter().filter(|t| is_there(t)).map(|t| t.message).collect();
         targets.retain(|t| !is_there(t));
         self.batch.push(Op::Replay(ReplayFact::NotDone(left)));

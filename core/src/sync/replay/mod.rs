@@ -97,6 +97,8 @@ pub(crate) enum Step {
         targets: Vec<Sent>,
         why: String,
         temporary: bool,
+        /// The refusal is about all of them.
+        all: bool,
     },
     /// `\Deleted`, before UID EXPUNGE.
     Mark {

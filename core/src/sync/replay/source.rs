@@ -8,7 +8,7 @@ use crate::ids::{MailboxId, MessageId, OperationId, RequestId};
 use crate::imap::command::{Command, FetchItem, NumberSet, Resync, Section, StatusItem, StoreAction};
 use crate::imap::encode::{MAX_SET, split_set};
 use crate::set::UidSet;
-use crate::store::batch::{Op, ReplayFact};
+use crate::store::batch::{Op, ReplayFact, StateFact};
 use crate::store::intents::Mark;
 use crate::store::plan::{Act, Target};
 use crate::store::query;
@@ -40,14 +40,12 @@ pub(crate) struct Source {
     /// Messages that did not get `\Deleted`, and why where that is for good.
     pub(super) unmarked: HashMap<MessageId, Option<String>>,
     phase: Phase,
-    /// After a MOVE that was refused: what is still there, and whether the refusal was about all.
-    remaining: Option<(UidSet, bool)>,
     /// Messages in it when it was opened, and how many of them were taken out since.
     exists: u32,
     taken_out: usize,
     /// What the server said that it expunged.
     expunged: Vec<Sent>,
-    /// What is there still, where that is asked.
+    /// What was met since it was last asked whether it is there still.
     stayed: UidSet,
 }
 
@@ -68,9 +66,14 @@ impl Source {
         self.phase == Phase::Confirming
     }
 
-    /// What is still there is asked for.
-    pub(super) fn remaining(&mut self, all_at_fault: bool) {
-        self.remaining = Some((UidSet::new(), all_at_fault));
+    /// Whether these are still there is asked for now. Several commands may ask, each for its own.
+    pub(super) fn ask_for(&mut self, uids: &UidSet) {
+        self.stayed = self.stayed.difference(uids);
+    }
+
+    /// Whether one that was asked for is there still.
+    pub(super) fn has_stayed(&self, uid: u32) -> bool {
+        self.stayed.contains(uid)
     }
 
     /// So many messages were taken out of it, as the server says.
@@ -81,14 +84,6 @@ impl Source {
     /// The server said that it expunged these.
     pub(super) fn expunged(&mut self, targets: Vec<Sent>) {
         self.expunged.extend(targets);
-    }
-
-    pub(super) fn take_stayed(&mut self) -> UidSet {
-        std::mem::take(&mut self.stayed)
-    }
-
-    pub(super) fn take_remaining(&mut self) -> (UidSet, bool) {
-        self.remaining.take().unwrap_or_default()
     }
 }
 
@@ -145,7 +140,6 @@ impl Driver {
             put_off: HashSet::new(),
             unmarked: HashMap::new(),
             phase: Phase::Checking,
-            remaining: None,
             exists: 0,
             taken_out: 0,
             expunged: Vec::new(),
@@ -189,9 +183,6 @@ impl Driver {
             && Some(source.mailbox) == self.selected.mailbox
             && !source.failed
         {
-            if let Some((here, _)) = &mut source.remaining {
-                here.insert(uid);
-            }
             source.stayed.insert(uid);
             let known = source.met.entry(uid).or_default();
             known.size = met.size.or(known.size);
@@ -243,8 +234,17 @@ impl Driver {
                 }
             }
         }
+        let counted = self.selected.adds_up().then(|| self.selected.believed());
         for target in std::mem::take(&mut source.targets) {
-            let Some(met) = source.met.get(&target.record.uid) else { continue };
+            let Some(met) = source.met.get(&target.record.uid) else {
+                if counted.as_ref().is_some_and(|all| all.contains(target.record.uid)) {
+                    // It is not there, and by the count nothing has gone: what is known here is another set of as many.
+                    let state =
+                        StateFact { complete: Some(false), settled: Some(None), ..StateFact::default() };
+                    self.batch.push(Op::State { mailbox: source.mailbox, state });
+                }
+                continue;
+            };
             if is_the_same(&target, met) {
                 source.proven.insert(target.message);
                 source.targets.push(target);
@@ -519,7 +519,7 @@ impl Driver {
             self.went(&targets);
             return Ok(false);
         }
-        source.stayed = UidSet::new();
+        source.ask_for(&uids_of(&targets));
         for set in split_set(&uids_of(&targets), MAX_SET) {
             let some = targets.iter().filter(|t| set.contains(t.uid)).copied().collect();
             let set = NumberSet::Set(set);

@@ -37,7 +37,6 @@ pub(super) fn serve(
     let mut options = SessionOptions::new(seed, shared.decoy, encrypted);
     options.offers_tls = shared.certificate.is_some() && !encrypted;
     options.allow_insecure = loopback;
-    options.offers_pop_utf8 = true;
     let mut client = Client {
         shared,
         transport,
@@ -45,6 +44,7 @@ pub(super) fn serve(
         speaker: Speaker::new(protocol, shared.users.clone(), options),
         start: Instant::now(),
         plain: Vec::new(),
+        held: Vec::new(),
         ended: false,
     };
     if encrypted && !client.shake_hands()? {
@@ -64,6 +64,8 @@ struct Client<'a> {
     start: Instant,
     /// What the session has not taken yet.
     plain: Vec<u8>,
+    /// Buffers that the reader gets back once the session has taken what there is: no client can fill the memory.
+    held: Vec<Vec<u8>>,
     ended: bool,
 }
 
@@ -112,7 +114,14 @@ impl Client<'_> {
     fn take(&mut self, buffer: Vec<u8>, len: usize) {
         // A client whose TLS breaks is one that has gone.
         self.ended |= self.transport.receive(&buffer[..len], &mut self.plain).is_err();
-        self.transport.done_with(buffer);
+        self.held.push(buffer);
+        self.give_back();
+    }
+
+    fn give_back(&mut self) {
+        if self.plain.is_empty() {
+            self.held.drain(..).for_each(|buffer| self.transport.done_with(buffer));
+        }
     }
 
     /// Gives the session what there is; whether it took some of it.
@@ -122,6 +131,7 @@ impl Client<'_> {
         }
         let progress = self.speaker.handle_input(self.now(), &self.plain)?;
         self.plain.drain(..progress.consumed);
+        self.give_back();
         Ok(progress.consumed > 0 || progress.more)
     }
 
@@ -138,6 +148,7 @@ impl Client<'_> {
                 None => return Ok(!self.speaker.is_closed()),
                 Some(SessionEvent::StartTls) => {
                     self.plain.clear();
+                    self.give_back();
                     if !self.shake_hands()? {
                         return Ok(false);
                     }

@@ -13,7 +13,10 @@ fn one_session_at_a_time_has_the_maildrop() {
         second.say(way.as_bytes());
         // It waits, since each attempt costs a password's check, but is no failure.
         second.heard.clear();
-        second.pass_ms(1_000);
+        assert_eq!(second.session.poll_timeout(), Some(second.now.mono_ms + 1_000));
+        second.pass_ms(999);
+        assert_eq!(second.lines(), [""; 0]);
+        second.pass_ms(1);
         assert_eq!(second.lines(), ["-ERR [IN-USE] another session has this maildrop"]);
         talk(&mut second, "C: STAT\nS: -ERR sign in first");
     }
