@@ -165,7 +165,8 @@ fn usage_is_explained_in_one_line() {
     let days = ["account", "add", "demo", "pop3", "--host", "localhost", "--user", "ann", "--keep", "days:0"];
     place.run(&days).failed(2, &["--keep"]);
     place.run(&["sync", "--bodies", "some"]).failed(2, &["newest:N"]);
-    place.run(&["account", "add", "demo"]).failed(2, &["--host"]);
+    place.run(&["account", "add", "demo", "imap"]).failed(2, &["--host"]);
+    place.run(&["account", "add", "demo", "local", "--host", "h"]).failed(2, &["no server"]);
     place.add(1, &[]);
     place
         .run(&["account", "add", "demo", "imap", "--host", "h", "--user", "u"])

@@ -4,11 +4,14 @@
 //! ```text
 //! user NAME PASSWORD                     a user with an empty INBOX
 //! fill NAME MAILBOX COUNT SEED AVERAGE   synthetic messages of about AVERAGE octets
+//! real NAME MAILBOX COUNT                the first messages of the real corpus
 //! deliver NAME MAILBOX DATE BASE64       one message, byte for byte; DATE in seconds since 1970
 //! imap NAME PASSWORD                     what imaplib sees: rows of mailbox, uid, flags, size, internal_date, sha256
 //! pop3 NAME PASSWORD                     what poplib sees: sha256 by UIDL
 //! stop, start                            the server goes, and comes back on its ports
 //! ```
+//!
+//! With `--mdbox` it keeps mail in Dovecot's own format, which is quicker with large mailboxes.
 //!
 //! Words are separated by one blank; mailbox names by percent encoding of blanks (`%20`) only.
 
@@ -16,13 +19,15 @@ use std::io::{BufRead, Write};
 
 use base64::Engine as _;
 use mailkeep_tests::compare::Dump;
-use mailkeep_tests::dovecot::{Dovecot, DovecotOptions};
+use mailkeep_tests::dovecot::{Dovecot, DovecotOptions, Storage};
 use mailkeep_tests::server::MailServer;
 use mailkeep_tests::{corpus, pop};
 use serde_json::{Value, json};
 
 fn main() {
-    let server = Dovecot::start(DovecotOptions::default());
+    let mdbox = std::env::args().any(|argument| argument == "--mdbox");
+    let storage = if mdbox { Storage::Mdbox } else { Storage::Maildir };
+    let server = Dovecot::start(DovecotOptions { storage, ..DovecotOptions::default() });
     say(&json!({
         "imap": server.imap_port(), "imaps": server.imaps_port(), "pop3": server.pop3_port(),
         "pop3s": server.pop3s_port(), "ca": server.ca_path(), "log": server.log_path(),
@@ -50,6 +55,9 @@ fn answer(server: &Dovecot, words: &[&str]) -> Value {
         ["fill", user, mailbox, count, seed, average] => {
             let mails = corpus::generate(number(seed), number(count) as usize, number(average) as usize);
             json!(server.fill(user, &name(mailbox), mails))
+        }
+        ["real", user, mailbox, count] => {
+            json!(server.fill(user, &name(mailbox), corpus::real_mail(number(count) as usize)))
         }
         ["deliver", user, mailbox, date, raw] => {
             let raw = base64::engine::general_purpose::STANDARD.decode(raw).expect("base64");

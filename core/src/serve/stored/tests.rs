@@ -250,12 +250,12 @@ impl Both {
             list(self.stored.mailboxes().expect("a list")),
             list(self.memory.mailboxes().expect("a list"))
         );
-        for name in 0..NAMES.len() {
+        for (name, called) in NAMES.iter().enumerate() {
             let Some((a, b)) = self.ids(name) else { continue };
             let (x, y) = (self.stored.status(a).expect("there"), self.memory.status(b).expect("there"));
             let counts =
                 |s: &Status| (s.uid_next, s.messages, s.recent, s.unseen, s.deleted, s.size, s.deleted_size);
-            assert_eq!(counts(&x), counts(&y), "{}", NAMES[name]);
+            assert_eq!(counts(&x), counts(&y), "{called}");
             let rows = self.stored.rows(a, 1, usize::MAX).expect("rows");
             let flags =
                 |rows: &[Row]| rows.iter().map(|r| (r.uid, words(&r.flags))).collect::<BTreeMap<_, _>>();
@@ -299,11 +299,11 @@ fn targets(result: Result<Copied>) -> Vec<(u32, u32)> {
 
 /// One of a few messages: some come twice, and some have line ends that mail should not have.
 fn message(which: u8) -> Appended<Vec<u8>> {
-    let end = if which % 3 == 0 { "\n" } else { "\r\n" };
+    let end = if which.is_multiple_of(3) { "\n" } else { "\r\n" };
     let upload =
         format!("Subject: m{which}{end}Message-ID: <{which}@x>{end}{end}text {which}{end}").into_bytes();
     let mut flags = FlagSet::default();
-    if which % 2 == 0 {
+    if which.is_multiple_of(2) {
         flags.insert_wire(b"\\Seen");
     }
     // Dates do not follow numbers.

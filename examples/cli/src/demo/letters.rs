@@ -73,7 +73,7 @@ fn letter(n: usize, received_ms: i64) -> Letter {
     } else {
         format!("{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{text}")
     };
-    Letter { raw, received_ms, seen: n % 3 != 0 }
+    Letter { raw, received_ms, seen: !n.is_multiple_of(3) }
 }
 
 /// A letter that comes while the device is offline.
