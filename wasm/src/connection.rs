@@ -12,7 +12,7 @@ use crate::{events, now};
 
 /// One connection of the engine, without the socket.
 ///
-/// After every call that takes something in, and after every wish, [`RawConnection::drain`] is called: it answers what
+/// After every call that takes something in, and after every wish, [`RawConnection::take_transmit`] and `take_events` are called: they answer what
 /// there is to send and to tell.
 #[wasm_bindgen]
 #[derive(Debug)]

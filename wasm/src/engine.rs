@@ -3,6 +3,7 @@
 use mailkeep::{Change, Changes, Cursor, Engine, EngineOptions, MemoryStorage};
 use wasm_bindgen::prelude::*;
 
+use crate::charsets;
 use crate::connection::RawConnection;
 use crate::error::{Answer, invalid};
 use crate::given;
@@ -23,6 +24,7 @@ pub struct RawEngine {
 impl RawEngine {
     /// Opens the database in a file; `seed` is randomness below 2^53.
     pub fn open(name: String, file: SyncFile, seed: f64) -> Answer<RawEngine> {
+        charsets::lend();
         let storage = BrowserStorage::new(name, file);
         let engine = Engine::open(storage, EngineOptions::small(given::whole("seed", seed)?))?;
         Ok(RawEngine { engine, memory: None })
@@ -31,6 +33,7 @@ impl RawEngine {
     /// Opens a database in memory: a new one, or a copy of a database file.
     #[wasm_bindgen(js_name = openMemory)]
     pub fn open_memory(bytes: Option<Vec<u8>>, seed: f64) -> Answer<RawEngine> {
+        charsets::lend();
         let storage = bytes.map_or_else(MemoryStorage::new, MemoryStorage::from_bytes);
         let engine = Engine::open(storage.clone(), EngineOptions::small(given::whole("seed", seed)?))?;
         Ok(RawEngine { engine, memory: Some(storage) })

@@ -12,6 +12,7 @@
 //! A panic traps. The worker that it happened in is of no more use and is thrown away; what was acknowledged is in the file.
 
 mod actions;
+mod charsets;
 mod connection;
 mod engine;
 mod error;

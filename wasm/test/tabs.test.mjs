@@ -146,3 +146,22 @@ test('a sync is taken back by its signal', async () => {
   assert.deepEqual(outcome, [203, true]);
   await page.close();
 });
+
+test('the leader hears that it will be frozen: another leads meanwhile, and it comes back', async () => {
+  const [first, second] = [await around.page(), await around.page()];
+  await openStore(first, { name: 'frozen' });
+  await openStore(second, { name: 'frozen' });
+  const account = await addAccount(first, 'bert');
+  // Chromium without a window freezes no page: the events are made by hand.
+  const tell = (event) => first.evaluate((type) => void document.dispatchEvent(new Event(type)), event);
+  await tell('freeze');
+  await untilItLeads(second);
+  assert.equal((await second.evaluate(() => globalThis.mail.accounts()))[0].id, account);
+  await tell('resume');
+  await first.waitForFunction(() => !globalThis.mail.isLeader, null, { timeout: 20_000 });
+  assert.equal((await first.evaluate(() => globalThis.mail.accounts()))[0].id, account);
+  await second.close();
+  await untilItLeads(first);
+  assert.equal((await first.evaluate(() => globalThis.mail.accounts()))[0].id, account);
+  await first.close();
+});

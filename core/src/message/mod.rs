@@ -25,6 +25,7 @@
 //! its own way; charsets, base64, address fields and character references are the library's.
 
 mod address;
+mod charsets;
 mod date;
 mod decode;
 mod describe;
@@ -56,6 +57,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use charsets::{CharsetDecoder, set_charset_decoder};
 pub use decode::Decoder;
 pub use describe::{Description, describe};
 pub use fingerprint::{HeaderGatherer, received_ms};

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use mail_parser::decoders::charsets::map::charset_decoder;
 use memchr::{memchr, memchr2, memmem};
 
+use super::charsets;
 use super::transfer::{TransferEncoding, hex_pair};
 
 /// Longest encoded word looked at. RFC 2047 §2 allows 75 octets; some programs put a whole subject into one.
@@ -25,7 +25,7 @@ pub(super) fn decode_charset<'a>(data: &'a [u8], charset: Option<&str>) -> Cow<'
             None => String::from_utf8_lossy(data),
         };
     }
-    match charset_decoder(charset).map(|decoder| decoder(data)) {
+    match charsets::decode(charset, data) {
         // A charset known by name only decodes to nothing but this.
         Some(text) if text == "\u{FFFD}" => guess(data),
         Some(text) => Cow::Owned(text),
@@ -40,8 +40,7 @@ fn guess(data: &[u8]) -> Cow<'_, str> {
         Some(text) if !(escapes || text.is_ascii() && text.len() + 1 == data.len()) => Cow::Borrowed(text),
         _ => {
             let charset = if escapes { &b"iso-2022-jp"[..] } else { b"windows-1252" };
-            charset_decoder(charset)
-                .map_or_else(|| String::from_utf8_lossy(data), |decoder| Cow::Owned(decoder(data)))
+            charsets::decode(charset, data).map_or_else(|| String::from_utf8_lossy(data), Cow::Owned)
         }
     }
 }

@@ -216,6 +216,19 @@ impl Store {
         now_ms: i64,
         act: impl FnOnce(&mut Writer<'_>) -> Result<R>,
     ) -> Result<(R, u64)> {
+        let mut done = None;
+        let commit = self.write_boxed(
+            now_ms,
+            Box::new(|w| {
+                done = Some(act(w)?);
+                Ok(())
+            }),
+        )?;
+        Ok((done.expect("what was committed was done"), commit))
+    }
+
+    /// All of it that does not depend on what is written: once in the program, and not once for each kind of write.
+    fn write_boxed(&self, now_ms: i64, act: Act<'_>) -> Result<u64> {
         let pass = self.gate.enter();
         // Dropped after the state's guard: a panic in the middle of a write closes the store, which can
         // be opened again.
@@ -225,7 +238,7 @@ impl Store {
             transact(opened(&state)?, self.options, now_ms, act)
         };
         match &outcome {
-            Ok((_, commit)) => {
+            Ok(commit) => {
                 let news = self.last_commit.swap(*commit, Ordering::AcqRel) != *commit;
                 drop(pass);
                 if news {
@@ -350,29 +363,26 @@ fn opened(state: &State) -> Result<&Opened> {
     }
 }
 
-fn transact<R>(
-    opened: &Opened,
-    options: StoreOptions,
-    now_ms: i64,
-    act: impl FnOnce(&mut Writer<'_>) -> Result<R>,
-) -> Result<(R, u64)> {
+/// What a write does.
+type Act<'a> = Box<dyn FnOnce(&mut Writer<'_>) -> Result<()> + 'a>;
+
+fn transact(opened: &Opened, options: StoreOptions, now_ms: i64, act: Act<'_>) -> Result<u64> {
     let mut txn = opened.database.begin_write()?;
     txn.set_quick_repair(options.quick_repair);
     let done = (|| {
         let mut writer = Writer::new(Tables::open(&txn)?, now_ms)?;
-        let done = act(&mut writer)?;
-        let (commit, worth) = writer.finish()?;
-        Ok((done, commit, worth))
+        act(&mut writer)?;
+        writer.finish()
     })();
     match done {
-        Ok((done, commit, true)) => {
+        Ok((commit, true)) => {
             txn.commit()?;
-            Ok((done, commit))
+            Ok(commit)
         }
         // Nothing was written: no sync of the disk for it.
-        Ok((done, commit, false)) => {
+        Ok((commit, false)) => {
             txn.abort()?;
-            Ok((done, commit))
+            Ok(commit)
         }
         Err(error) => {
             // The first error says more than one about undoing it.

@@ -22,7 +22,7 @@ const CLOSE_MS = 5_000;
 /** What the rest of the client hears. */
 export interface RemoteListener {
   changed(): void;
-  leader(self: boolean, storage: Omit<StorageState, 'persisted'>, times: StartTimes | null, first: boolean): void;
+  leader(self: boolean, storage: Omit<StorageState, 'persisted'>, times: StartTimes | null): void;
   storageFailed(error: MailkeepError): void;
   session(id: number, event: (ToClient & { t: 'session' })['event']): void;
   /** Every connection ended with the tab or worker that held it. */
@@ -50,6 +50,7 @@ export class Remote {
   #opened!: () => void;
   #failed!: (error: MailkeepError) => void;
   #closed: () => void = () => undefined;
+  #wasOpen = false;
   #over: MailkeepError | undefined;
 
   constructor(options: RemoteOptions) {
@@ -168,19 +169,19 @@ export class Remote {
         call.reject(lost);
       }
     }
+    this.#wasOpen = true;
     this.#opened();
-    this.#options.listener.leader(self, storage, times, first);
+    this.#options.listener.leader(self, storage, times);
   }
 
   /** The worker is of no more use. Before the first opening that is final; later another is made, and the store opened again. */
   #lost(record: ErrorRecord): void {
     const error = new MailkeepError(record);
-    const wasOpen = this.#epoch !== undefined;
     this.#worker.terminate();
     for (const call of this.#pending.values()) call.reject(error);
     this.#pending.clear();
     this.#pipes.close();
-    if (wasOpen && record.code === Code.WorkerLost) {
+    if (this.#wasOpen && record.code === Code.WorkerLost) {
       this.#epoch = undefined;
       this.#options.listener.lostConnections(error);
       this.#worker = this.#start();
@@ -188,7 +189,7 @@ export class Remote {
     }
     this.#over = error;
     this.#failed(error);
-    if (wasOpen) {
+    if (this.#wasOpen) {
       this.#options.listener.lostConnections(error);
       this.#options.listener.storageFailed(error);
     }

@@ -20,33 +20,54 @@ export type TlsLayer = (transport: ByteStreams, options: { host: string }) => Pr
 /** Octets that a WebSocket may hold unsent before writing waits. */
 const UNSENT = 1 << 20;
 
+/** What browsers call a WebSocket made of streams, where they have it: it holds the sender back while nobody reads. */
+interface SocketStream {
+  opened: Promise<{ readable: ReadableStream<string | ArrayBuffer | Uint8Array>; writable: WritableStream<Uint8Array> }>;
+}
+
 /** Opens a WebSocket whose binary messages are the bytes of a TCP connection, as a relay carries them. */
 export async function openWebSocket(url: string, protocols: string[], secure: boolean, signal: AbortSignal): Promise<ByteStreams> {
-  const socket = new WebSocket(url, protocols);
+  const { WebSocketStream: Stream } = globalThis as { WebSocketStream?: new (url: string, options: object) => SocketStream };
+  const opening = Stream ? openStream(new Stream(url, { protocols, signal })) : openSocket(new WebSocket(url, protocols), signal);
+  try {
+    return { ...(await opening), secure };
+  } catch {
+    if (signal.aborted) throw browserError(Code.Cancelled, 'cancelled');
+    throw browserError(Code.Transport, `the WebSocket to ${url} cannot be opened`);
+  }
+}
+
+type Pair = Pick<ByteStreams, 'readable' | 'writable'>;
+
+async function openStream(socket: SocketStream): Promise<Pair> {
+  const { readable, writable } = await socket.opened;
+  const bytes = new TransformStream<string | ArrayBuffer | Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      // A relay sends no text.
+      if (typeof chunk !== 'string') controller.enqueue(chunk instanceof ArrayBuffer ? new Uint8Array(chunk) : chunk);
+    },
+  });
+  return { readable: readable.pipeThrough(bytes), writable };
+}
+
+/** The older kind takes whatever comes: what nobody reads yet piles up. */
+async function openSocket(socket: WebSocket, signal: AbortSignal): Promise<Pair> {
   socket.binaryType = 'arraybuffer';
   await new Promise<void>((resolve, reject) => {
-    const failed = (): void => reject(browserError(Code.Transport, `the WebSocket to ${url} cannot be opened`));
-    const aborted = (): void => {
-      socket.close();
-      reject(browserError(Code.Cancelled, 'cancelled'));
-    };
     socket.onopen = () => resolve();
-    socket.onerror = failed;
-    socket.onclose = failed;
-    signal.addEventListener('abort', aborted, { once: true });
+    socket.onclose = reject;
+    signal.addEventListener('abort', () => socket.close(), { once: true });
   });
   const readable = new ReadableStream<Uint8Array>({
     start(controller) {
       let over = false;
-      const end = (): void => {
-        if (!over) controller.close();
-        over = true;
-      };
       socket.onmessage = (message: MessageEvent<unknown>) => {
         if (!over && message.data instanceof ArrayBuffer) controller.enqueue(new Uint8Array(message.data));
       };
-      socket.onerror = null;
-      socket.onclose = end;
+      socket.onclose = () => {
+        if (!over) controller.close();
+        over = true;
+      };
     },
     cancel: () => socket.close(),
   });
@@ -62,5 +83,5 @@ export async function openWebSocket(url: string, protocols: string[], secure: bo
     close: () => socket.close(),
     abort: () => socket.close(),
   });
-  return { readable, writable: writable as WritableStream<Uint8Array>, secure };
+  return { readable, writable: writable as WritableStream<Uint8Array> };
 }

@@ -77,6 +77,10 @@ export class Tab {
     try {
       const broken = (error: MailkeepError): void => this.#fail(error);
       const host = await Host.open({ name, backend, wasm, tls: this.#tls, broken });
+      if (this.#asleep || this.#closed) {
+        host.close();
+        return;
+      }
       this.#host = host;
     } catch (error) {
       this.#fail(error);
@@ -155,7 +159,10 @@ export class Tab {
     const channel = new BroadcastChannel(this.#channel(client));
     const epoch = this.#epoch;
     this.#others.set(client, channel);
-    const post: Post = (message) => channel.postMessage({ to: 'client', epoch, message } satisfies Relayed);
+    const post: Post = (message) => {
+      // An answer may come when its client is gone.
+      if (this.#others.get(client) === channel) channel.postMessage({ to: 'client', epoch, message } satisfies Relayed);
+    };
     host.attach(client, { post });
     channel.onmessage = ({ data }: MessageEvent<Relayed>) => {
       if (data.to === 'leader' && this.#host === host) this.#serve(client, data.message);
