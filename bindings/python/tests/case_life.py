@@ -5,6 +5,7 @@ import gc
 import os
 import subprocess
 import sys
+import tempfile
 
 import mailkeep
 from case_running import Runner
@@ -160,8 +161,13 @@ def backup(world):
 
 @case("handles")
 def handles(world):
-    user = world.server.user()
-    path = world.path()
+    # In memory where there is such a place: it is not the disk that is tried here.
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else world.folder
+    with tempfile.TemporaryDirectory(prefix="mailkeep-", dir=place) as folder:
+        open_often(world, world.server.user(), os.path.join(folder, "mail.redb"))
+
+
+def open_often(world, user, path):
     with mailkeep.Mailkeep.open(path) as store:
         account = world.imap(store, user)
         local = store.create_mailbox(account, "Local", local=True)
@@ -182,6 +188,7 @@ def handles(world):
             gc.collect()
             grown = resident() - after_warming
             after_warming = resident()
+    print(f"10,000 times opened and closed: {grown >> 10} KB more after the first 1,000")
     assert grown < 5 << 20, f"the process grew by {grown / (1 << 20):.1f} MB"
     assert len(os.listdir("/proc/self/fd")) < 60, os.listdir("/proc/self/fd")
 

@@ -109,9 +109,9 @@ fun errors(world: World) {
         fails<SuspendedException>(106) { store.accounts() }
         store.resume()
         equal(store.accounts().size, 1)
-        store.engine.shutDown()
-        fails<ClosedException>(107) { store.accounts() }
     }
+    fails<ClosedException>(107) { store.accounts() }
+    store.close()
 }
 
 fun closedWhileBusy(world: World) {
@@ -182,13 +182,21 @@ fun backup(world: World) {
 
 fun handles(world: World) {
     val user = world.server.user()
-    val path = world.path()
-    var local = 0L
-    var account = 0L
-    Mailkeep.open(path).use { store ->
-        account = world.imap(store, user)
-        local = store.createMailbox(account, "Local", local = true)
+    // In memory where there is such a place: it is not the disk that is tried here.
+    val place = File("/dev/shm").takeIf { it.canWrite() } ?: world.folder
+    val file = File.createTempFile("mailkeep-", ".redb", place).apply { delete() }
+    try {
+        openOften(world, user, file.path)
+    } finally {
+        file.delete()
+    }
+}
+
+private fun openOften(world: World, user: String, path: String) {
+    val (account, local) = Mailkeep.open(path).use { store ->
+        val local = store.createMailbox(world.imap(store, user), "Local", local = true)
         store.append(local, "Subject: x\r\n\r\nx\r\n".toByteArray())
+        store.accounts().single().id to local
     }
     var warm = 0L
     for (turn in 0 until 10_000) {
@@ -204,12 +212,13 @@ fun handles(world: World) {
         if (turn == 999) warm = settled()
     }
     val grown = settled() - warm
+    println("10,000 times opened and closed: ${grown shr 10} KB more after the first 1,000")
     holds(grown < 5 shl 20) { "the process grew by ${grown shr 10} KB" }
     val files = File("/proc/self/fd").list()!!.size
     holds(files < 100) { "$files open files" }
 }
 
-/** Octets of memory in use, after a collection. */
+/** Octets of memory in use, after a collection. Java's own heap is touched whole from the start, and so counts for nothing. */
 private fun settled(): Long {
     repeat(3) {
         System.gc()

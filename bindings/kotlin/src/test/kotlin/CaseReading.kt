@@ -1,4 +1,5 @@
 import java.util.Base64
+import mailkeep.Accounts
 import mailkeep.BodyPolicy
 import mailkeep.Event
 import mailkeep.Keep
@@ -39,6 +40,12 @@ fun offlineSync(world: World) {
         }
     } finally {
         world.server.ask("start")
+    }
+    // The same from Java.
+    val settings = Accounts.imap(user, "localhost", user).copy(port = world.server.imaps)
+    val subjects = JavaHost.subjects(world.path(), settings, world.tls)
+    Mailkeep.open(path, create = false).use { store ->
+        equal(subjects, store.page(mailbox(store, account, "INBOX").id).rows.map { it.subject })
     }
 }
 

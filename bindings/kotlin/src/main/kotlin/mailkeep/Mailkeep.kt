@@ -54,9 +54,9 @@ class Mailkeep private constructor(
 
     /** Closes the store for good, its connections with it. */
     override fun close() {
+        // The object itself goes when it is collected: until then calls answer that it is closed.
         calling { engine.shutDown() }
         engine.setWakeListener(null)
-        engine.close()
     }
 
     /** Opens the storage again after it failed and the cause is gone. */
