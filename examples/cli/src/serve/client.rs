@@ -45,6 +45,7 @@ pub(super) fn serve(
         start: Instant::now(),
         plain: Vec::new(),
         held: Vec::new(),
+        more: false,
         ended: false,
     };
     if encrypted && !client.shake_hands()? {
@@ -66,6 +67,8 @@ struct Client<'a> {
     plain: Vec<u8>,
     /// Buffers that the reader gets back once the session has taken what there is: no client can fill the memory.
     held: Vec<Vec<u8>>,
+    /// The session holds input of its own (inflated, say) that it goes on with when it is called again.
+    more: bool,
     ended: bool,
 }
 
@@ -106,7 +109,11 @@ impl Client<'_> {
                 Ok(Message::Ended) | Err(RecvTimeoutError::Disconnected) => self.ended = true,
                 Ok(Message::Interrupted) => return Ok(()),
                 Ok(Message::Committed(_)) => {}
-                Err(RecvTimeoutError::Timeout) => self.speaker.handle_timeout(self.now())?,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.speaker.handle_timeout(self.now())?;
+                    // What it waited for may be over, and it may hold what came meanwhile.
+                    self.more = true;
+                }
             }
         }
     }
@@ -124,15 +131,18 @@ impl Client<'_> {
         }
     }
 
-    /// Gives the session what there is; whether it took some of it.
+    /// Gives the session what there is; whether it may have something to say to that.
     fn feed(&mut self) -> Result<bool, Failure> {
-        if self.plain.is_empty() {
+        if self.plain.is_empty() && !self.more {
             return Ok(false);
         }
+        let held = self.more;
         let progress = self.speaker.handle_input(self.now(), &self.plain)?;
         self.plain.drain(..progress.consumed);
         self.give_back();
-        Ok(progress.consumed > 0 || progress.more)
+        self.more = progress.more;
+        // The last of what it held is answered too.
+        Ok(held || progress.consumed > 0 || progress.more)
     }
 
     /// Sends what there is to send; false where the connection is over.
