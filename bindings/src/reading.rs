@@ -107,6 +107,11 @@ impl Engine {
         self.call(|engine| Ok(engine.changes_since(numbers::unsigned(commit))?.into()))
     }
 
+    /// The number of the last commit in the change feed: where a screen that reads everything now asks from next.
+    pub fn last_commit(&self) -> Result<i64> {
+        self.call(|engine| Ok(numbers::signed(engine.last_commit())))
+    }
+
     /// New mail that nobody has acknowledged, oldest first, at most `limit`: what a notification should name.
     pub fn new_mail(&self, limit: i64) -> Result<Vec<i64>> {
         self.call(|engine| {

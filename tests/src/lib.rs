@@ -13,6 +13,7 @@
 //! | [`program`] | runs `mailkeep` |
 //! | [`fixture`] | the store that the bindings of every language read |
 //! | [`host`] | runs the engine in the test's own process |
+//! | [`served`] | `mailkeep serve` as a server, for real clients |
 //! | [`scenario`] | the acceptance scenario that every server and profile goes through |
 //! | [`story`] | three databases and another mail program on the same mail |
 //! | [`kill`] | a device whose program is killed while it syncs |
@@ -31,5 +32,6 @@ pub mod pop;
 pub mod program;
 pub mod proxy;
 pub mod scenario;
+pub mod served;
 pub mod server;
 pub mod story;

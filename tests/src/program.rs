@@ -204,7 +204,8 @@ impl Outcome {
     }
 }
 
-const PASSWORD: &str = "MAILKEEP_TEST_PASSWORD";
+/// The environment variable by which the program is told the password.
+pub(crate) const PASSWORD: &str = "MAILKEEP_TEST_PASSWORD";
 
 fn parsed<T: DeserializeOwned>(line: &str) -> T {
     serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line}"))

@@ -136,7 +136,7 @@ class Screen:
 
     def show(self, mailbox):
         self.mailbox = mailbox
-        self.next = self.store.changes_since(0).next
+        self.next = self.store.last_commit()
         self.rows = {row.id: row for row in self.store.rows(mailbox)}
 
     def follow(self):

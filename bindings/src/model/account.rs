@@ -11,6 +11,8 @@ pub enum Protocol {
     Imap,
     /// POP3 (RFC 1939).
     Pop3,
+    /// None: the account's mail is on this device only.
+    Local,
 }
 
 /// How the connection is protected.
@@ -129,6 +131,12 @@ pub fn pop3_settings(name: String, host: String, user: String) -> AccountSetting
     mailkeep::AccountSettings::pop3(name, host, user).into()
 }
 
+/// Settings of an account without a server: its mail is on this device only.
+#[uniffi::export]
+pub fn local_settings(name: String) -> AccountSettings {
+    mailkeep::AccountSettings::local(name).into()
+}
+
 /// An account in the store.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
 pub struct AccountInfo {
@@ -189,6 +197,7 @@ impl AccountSettings {
             protocol: match self.protocol {
                 Protocol::Imap => mailkeep::Protocol::Imap,
                 Protocol::Pop3 => mailkeep::Protocol::Pop3,
+                Protocol::Local => mailkeep::Protocol::Local,
             },
             host: self.host,
             port,
@@ -226,6 +235,7 @@ impl From<mailkeep::AccountSettings> for AccountSettings {
             name: settings.name,
             protocol: match settings.protocol {
                 mailkeep::Protocol::Pop3 => Protocol::Pop3,
+                mailkeep::Protocol::Local => Protocol::Local,
                 _ => Protocol::Imap,
             },
             host: settings.host,

@@ -86,6 +86,7 @@ from ._ffi import (
     VerifyReport,
     Window,
     imap_settings,
+    local_settings,
     pop3_settings,
     version,
 )

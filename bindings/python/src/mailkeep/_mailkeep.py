@@ -122,7 +122,7 @@ class Mailkeep:
     # Accounts.
 
     def add_account(self, settings: AccountSettings) -> int:
-        """Adds an account and gives its id; settings come from `imap_settings` and `pop3_settings`."""
+        """Adds an account and gives its id; settings come from `imap_settings`, `pop3_settings` and `local_settings`."""
         return self.engine.add_account(settings)
 
     def update_account(self, account: int, settings: AccountSettings) -> None:
@@ -258,6 +258,10 @@ class Mailkeep:
     def changes_since(self, commit: int) -> Changes:
         """What changed since a commit: what a screen that missed events must draw again."""
         return self.engine.changes_since(commit)
+
+    def last_commit(self) -> int:
+        """Where a screen that reads everything now asks the change feed from next."""
+        return self.engine.last_commit()
 
     def new_mail(self, limit: int = 100) -> list[int]:
         """New mail that nobody has acknowledged, oldest first."""

@@ -35,7 +35,7 @@ fun cancel(world: World) {
             holds(took() < 100) { "cancelling itself took ${took()} ms" }
             val (done, moment) = runner.wait { it is Event.Done }
             holds(done.failure is RequestCancelledException) { done }
-            holds((moment - asked) / 1_000_000 < 2_000) { "${(moment - asked) / 1_000_000} ms until the request ended" }
+            holds((moment - asked) / 1_000_000 < 10_000) { "${(moment - asked) / 1_000_000} ms until the request ended" }
             throws<CancellationException> { syncing.await() }
         }
         val here = store.stats().messages
@@ -78,7 +78,7 @@ fun twoConnections(world: World) {
         }
         for (runner in runners) equal(runner.finish(), null)
         for ((user, account) in users.zip(accounts)) equal(seen(store, account), world.server.imapRows(user))
-        holds(count > 10 && longest < 2_000) { "$count flags set, the slowest in $longest ms" }
+        holds(count > 10 && longest < 5_000) { "$count flags set, the slowest in $longest ms" }
         equal(store.verify().problems, emptyList<String>())
     }
 }

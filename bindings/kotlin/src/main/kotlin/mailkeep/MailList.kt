@@ -72,7 +72,7 @@ class MailList(private val store: Mailkeep, private val mailbox: Long, private v
         if (!shown.value.more) return@withLock
         val rows = shown.value.rows
         // The feed is asked from before the first page was read, so that nothing falls between.
-        if (rows.isEmpty()) next = io { store.changesSince(Long.MAX_VALUE).next }
+        if (rows.isEmpty()) next = io { store.lastCommit() }
         val page = io { store.page(mailbox, cursor, pageSize) }
         cursor = page.next
         shown.value = Listed(merged(rows, page.rows), page.next != null)

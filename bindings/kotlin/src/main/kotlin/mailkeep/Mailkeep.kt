@@ -202,6 +202,10 @@ class Mailkeep private constructor(
     @Throws(MailException::class)
     fun changesSince(commit: Long): Changes = calling { engine.changesSince(commit) }
 
+    /** Where a screen that reads everything now asks the change feed from next. */
+    @Throws(MailException::class)
+    fun lastCommit(): Long = calling { engine.lastCommit() }
+
     /** The change feed from a commit on, as long as it is collected. Several changes may come as one. */
     fun changes(since: Long): Flow<Changes> = flow {
         var next = since

@@ -9,6 +9,10 @@ object Accounts {
     /** A POP3 account: TLS on port 995, everything, and nothing is deleted from the server. */
     @JvmStatic
     fun pop3(name: String, host: String, user: String): AccountSettings = pop3Settings(name, host, user)
+
+    /** An account without a server: its mail is on this device only. */
+    @JvmStatic
+    fun local(name: String): AccountSettings = localSettings(name)
 }
 
 /** Why a connection or a request ended, as an exception of this layer; null where it ended well. */
