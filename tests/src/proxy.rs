@@ -203,13 +203,13 @@ impl Proxy {
 
     /// Waits until the server has let go of every connection.
     pub fn await_quiet(&self) {
-        for _ in 0..2_000 {
+        for _ in 0..20_000 {
             if self.shared.lock().open.is_empty() {
                 return;
             }
             thread::sleep(Duration::from_millis(1));
         }
-        panic!("a connection stays open for two seconds");
+        panic!("a connection stays open for twenty seconds");
     }
 
     /// Closes every connection now.

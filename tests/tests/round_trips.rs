@@ -100,6 +100,8 @@ impl Unchanged {
         for when in ["second sync", "third sync"] {
             self.proxy.reset();
             let summary = self.program.sync(&[]);
+            // The program is gone once it has written LOGOUT; the proxy may still have it before it.
+            self.proxy.await_quiet();
             let wire = self.proxy.stats();
             let told = || format!("{when}: {summary:?}, {wire:?}\n{}", self.transcript());
             let changes = (summary.messages_added, summary.messages_removed, summary.flags_changed);
@@ -295,6 +297,7 @@ fn a_thousand_flags_and_a_thousand_moves_cost_six_round_trips_after_login() {
     assert_eq!(engine.move_messages(now, &ids(&moved), named("Archive")).expect("moved"), BULK as u64);
     proxy.reset();
     let run = sync();
+    proxy.await_quiet();
     let turns = proxy.transcript();
     let end = turns.iter().position(|t| t.side == Side::Client && ends_with(&t.bytes, b" LOGOUT\r\n"));
     let end = end.unwrap_or_else(|| panic!("no LOGOUT:\n{}", shortened(&proxy)));
@@ -331,6 +334,7 @@ fn an_unchanged_large_mailbox_costs_next_to_nothing() {
     assert_eq!(first.messages_added, held as u64, "{first:?}");
     proxy.reset();
     let second = sync();
+    proxy.await_quiet();
     let wire = proxy.stats();
     let changes = (second.messages_added, second.messages_removed, second.flags_changed);
     assert_eq!(changes, (0, 0, 0), "nothing changed: {second:?}");

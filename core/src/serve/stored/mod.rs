@@ -313,7 +313,8 @@ impl Backend for StoredMail {
     }
 
     fn delete(&self, mailbox: MailboxId) -> Result<()> {
-        self.act(|w| crate::store::actions::mailbox::delete(w, mailbox))
+        let account = self.account;
+        self.act(|w| naming::delete(w, account, mailbox))
     }
 
     fn rename(&self, mailbox: MailboxId, to: &str) -> Result<()> {

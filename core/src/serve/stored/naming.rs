@@ -102,7 +102,22 @@ pub(super) fn create(
     role: Option<Role>,
 ) -> Result<MailboxId> {
     make_above(w, account, name)?;
-    mailbox::create(w, account, wire(name), false, role)
+    let id = mailbox::create(w, account, wire(name), false, role)?;
+    if w.mailbox(id)?.kind != MailboxKind::Server {
+        // CREATE subscribes to nothing; the name may have been subscribed to before.
+        let wanted = subscriptions(&w.tables, account)?.names.contains(name);
+        subscribe_to_nothing(w, account, name, false)?;
+        w.mailbox(id)?.subscribed = wanted;
+    }
+    Ok(id)
+}
+
+/// Deletes a mailbox; whoever subscribed to its name goes on doing so (RFC 9051 §6.3.7).
+pub(super) fn delete(w: &mut Writer<'_>, account: AccountId, id: MailboxId) -> Result<()> {
+    let record = w.mailbox(id)?;
+    let kept = (record.kind != MailboxKind::Server && record.subscribed).then(|| record.name.clone());
+    mailbox::delete(w, id)?;
+    kept.map_or(Ok(()), |name| subscribe_to_nothing(w, account, &name, true))
 }
 
 fn make_above(w: &mut Writer<'_>, account: AccountId, name: &str) -> Result<()> {
@@ -115,7 +130,8 @@ fn make_above(w: &mut Writer<'_>, account: AccountId, name: &str) -> Result<()> 
         let above = &name[..at];
         let there = |m: &MailboxRecord| !m.gone && m.name == above;
         if !above.is_empty() && !all.iter().any(|(_, m)| there(m)) {
-            mailbox::create(w, account, wire(above), true, None)?;
+            let id = mailbox::create(w, account, wire(above), true, None)?;
+            w.mailbox(id)?.subscribed = subscriptions(&w.tables, account)?.names.contains(above);
         }
     }
     Ok(())

@@ -322,6 +322,40 @@ fn raw_of<B: Backend>(mail: &B, id: MailboxId, uid: u32) -> Vec<u8> {
     raw
 }
 
+#[test]
+fn a_move_to_where_it_is_is_news() {
+    let mail = Both::new().stored;
+    let inbox = id(&mail, 0).expect("there is an inbox");
+    mail.append(inbox, vec![message(1)], None).expect("there is room");
+    let (revision, modseq) = (mail.revision(), mail.status(inbox).expect("it is there").highest_modseq);
+    let moved = mail.copy(inbox, &set(1, 1), inbox, true).expect("it can be");
+    assert_eq!((moved.source, moved.target), (set(1, 1), set(2, 2)));
+    assert!(mail.revision() > revision, "sessions look only where the revision rose");
+    let changes = mail.changes(inbox, modseq).expect("it is there");
+    assert_eq!(changes.expunged, set(1, 1));
+    assert_eq!(changes.rows.iter().map(|row| row.uid).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn subscriptions_are_the_clients_alone() {
+    let mail = Both::new().stored;
+    let subscribed = || {
+        let mut names: Vec<String> =
+            mail.mailboxes().expect("a list").into_iter().filter(|m| m.subscribed).map(|m| m.name).collect();
+        names.retain(|name| name != "INBOX");
+        names
+    };
+    let sub = mail.create("Work/Sub", &[]).expect("it can be made");
+    assert_eq!(subscribed(), Vec::<String>::new(), "CREATE does not subscribe, nor above it");
+    mail.subscribe("Work/Sub", true).expect("it is noted");
+    mail.delete(sub).expect("it can be deleted");
+    assert_eq!(subscribed(), ["Work/Sub"], "DELETE does not unsubscribe");
+    mail.create("Work/Sub", &[]).expect("it can be made again");
+    assert_eq!(subscribed(), ["Work/Sub"], "the name was subscribed to");
+    mail.subscribe("Work/Sub", false).expect("it is noted");
+    assert_eq!(subscribed(), Vec::<String>::new());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -195,6 +195,8 @@ impl<'w, 't> Served<'w, 't> {
     pub(crate) fn renumber(&mut self, id: MessageId) -> Result<()> {
         if let Some((mailbox, uid)) = place_of(&self.w.tables, id)? {
             self.remove(id, mailbox, uid)?;
+            // Nothing else of it changes, and sessions look only where something did.
+            self.w.change(Change::MessageChanged(mailbox, id));
         }
         self.settle(id)
     }
