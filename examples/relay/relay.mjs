@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 // A relay for development: one WebSocket is one TCP connection, its binary messages are the bytes.
 //
-//   node relay.mjs --allow 127.0.0.1:1143 [--allow HOST:PORT]... [--listen 127.0.0.1:8080] [--origin https://app.example]...
+//   node relay.mjs --allow 127.0.0.1:1143 [--allow HOST:PORT]... [--listen 127.0.0.1:8080] [--origin
+// https://app.example]...
 //
-// The page asks for ws://127.0.0.1:8080/?to=HOST:PORT and gets it where HOST:PORT was allowed by name, and nothing else. It
-// sees every byte that crosses it and has no accounts: put it on loopback, or behind something that knows who may use it.
+// The page asks for ws://127.0.0.1:8080/?to=HOST:PORT and gets it where HOST:PORT was allowed by name, and nothing
+// else. It sees every byte that crosses it and has no accounts: put it on loopback, or behind something that knows
+// who may use it.
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -39,7 +41,9 @@ function split(address) {
   return [address.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port];
 }
 
-const http = createServer((request, response) => response.writeHead(426, { upgrade: 'websocket' }).end('a WebSocket is wanted\n'));
+const http = createServer((request, response) =>
+  response.writeHead(426, { upgrade: 'websocket' }).end('a WebSocket is wanted\n'),
+);
 const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 16 << 20 });
 
 http.on('upgrade', (request, socket, head) => {

@@ -37,7 +37,8 @@ impl RawConnection {
         self.connection.0.id().0
     }
 
-    /// Bytes came from the server. Answers how many were taken; the rest is to be given again, in front of what comes next.
+    /// Bytes came from the server. Answers how many were taken; the rest is to be given again, in front of what comes
+    /// next.
     #[wasm_bindgen(js_name = handleInput)]
     pub fn handle_input(&mut self, input: &[u8]) -> Answer<u32> {
         let progress = self.connection.0.handle_input(now(), input)?;

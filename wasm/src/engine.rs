@@ -130,9 +130,9 @@ impl RawEngine {
         Ok(self.engine.part(given::message(message)?, number)?)
     }
 
-    /// What changed since a commit: two numbers, then three for each change. First: 1 where the feed reaches back that far,
-    /// else 0; where to ask from next. Then: the kind (0 account, 1 mailbox, 2 message added, 3 changed, 4 removed), the
-    /// account or mailbox, the message.
+    /// What changed since a commit: two numbers, then three for each change. First: 1 where the feed reaches back
+    /// that far, else 0; where to ask from next. Then: the kind (0 account, 1 mailbox, 2 message added, 3 changed, 4
+    /// removed), the account or mailbox, the message.
     #[wasm_bindgen(js_name = changesSince)]
     pub fn changes_since(&self, commit: f64) -> Answer<Vec<f64>> {
         let (reaches, next, changes) = match self.engine.changes_since(given::whole("commit", commit)?)? {

@@ -1,7 +1,7 @@
 //! The engine in a browser's dedicated worker.
 //!
-//! This crate is the border and nothing else: [`RawEngine`] and [`RawConnection`] hand every call on to [`mailkeep`], and the
-//! npm package beside it (`wasm/npm`) makes an API of them that people want to use. How things cross:
+//! This crate is the border and nothing else: [`RawEngine`] and [`RawConnection`] hand every call on to [`mailkeep`],
+//! and the npm package beside it (`wasm/npm`) makes an API of them that people want to use. How things cross:
 //!
 //! - ids, counts and sizes as numbers, which hold all of them exactly: none of the engine's reaches 2^53;
 //! - pages of messages as one packed buffer ([`mailkeep::Page::to_bytes`]), bodies as bytes;
@@ -9,7 +9,8 @@
 //! - errors thrown as JSON text: `code`, `fault`, `message`;
 //! - the database through a [`SyncFile`], or in memory.
 //!
-//! A panic traps. The worker that it happened in is of no more use and is thrown away; what was acknowledged is in the file.
+//! A panic traps. The worker that it happened in is of no more use and is thrown away; what was acknowledged is in
+//! the file.
 
 mod actions;
 mod charsets;

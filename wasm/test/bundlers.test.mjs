@@ -41,14 +41,25 @@ const page = (script) => `<!doctype html><html lang="en"><title>app</title>${scr
 
 test('vite', async () => {
   const outDir = fresh('vite');
-  await viteBuild({ root: `${here}app`, logLevel: 'error', worker: { format: 'es' }, build: { outDir, emptyOutDir: true, target: 'es2022' } });
+  await viteBuild({
+    root: `${here}app`,
+    logLevel: 'error',
+    worker: { format: 'es' },
+    build: { outDir, emptyOutDir: true, target: 'es2022' },
+  });
   await runs({ '/': `${outDir}/` });
 });
 
 test('webpack', async () => {
   const path = fresh('webpack');
   const stats = await new Promise((resolve, reject) => {
-    const config = { mode: 'production', target: 'web', entry: `${here}app/main.js`, output: { path, filename: 'main.js', publicPath: '/' }, performance: false };
+    const config = {
+      mode: 'production',
+      target: 'web',
+      entry: `${here}app/main.js`,
+      output: { path, filename: 'main.js', publicPath: '/' },
+      performance: false,
+    };
     webpack(config, (error, done) => (error ? reject(error) : resolve(done)));
   });
   assert.deepEqual(stats.compilation.errors, []);
@@ -60,10 +71,21 @@ test('webpack', async () => {
 test('esbuild, with the worker as an entry of its own', async () => {
   const outdir = fresh('esbuild');
   const worker = fileURLToPath(import.meta.resolve('mailkeep/worker-entry'));
-  await esbuild.build({ entryPoints: [`${here}app/main.js`, worker], outdir, entryNames: '[name]', bundle: true, format: 'esm', target: 'es2022', logLevel: 'error' });
+  await esbuild.build({
+    entryPoints: [`${here}app/main.js`, worker],
+    outdir,
+    entryNames: '[name]',
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    logLevel: 'error',
+  });
   copyFileSync(fileURLToPath(import.meta.resolve('mailkeep/mailkeep.wasm')), `${outdir}/mailkeep.wasm`);
   copyFileSync(`${here}app/places.js`, `${outdir}/places.js`);
-  writeFileSync(`${outdir}/index.html`, page('<script src="/places.js"></script><script type="module" src="/main.js"></script>'));
+  writeFileSync(
+    `${outdir}/index.html`,
+    page('<script src="/places.js"></script><script type="module" src="/main.js"></script>'),
+  );
   await runs({ '/': `${outdir}/` });
 });
 
@@ -71,16 +93,30 @@ test('no bundler, an import map', async () => {
   const folder = fresh('plain');
   const map = JSON.stringify({ imports: { mailkeep: '/mailkeep/index.js' } });
   // The map is an inline script, which the policy must name by its hash.
-  const policy = POLICY.replace("'wasm-unsafe-eval'", `'wasm-unsafe-eval' 'sha256-${createHash('sha256').update(map).digest('base64')}'`);
+  const policy = POLICY.replace(
+    "'wasm-unsafe-eval'",
+    `'wasm-unsafe-eval' 'sha256-${createHash('sha256').update(map).digest('base64')}'`,
+  );
   copyFileSync(`${here}app/main.js`, `${folder}/main.js`);
-  writeFileSync(`${folder}/index.html`, page(`<script type="importmap">${map}</script><script type="module" src="/main.js"></script>`));
-  await runs({ '/': `${folder}/`, '/mailkeep/': fileURLToPath(new URL('.', import.meta.resolve('mailkeep'))) }, { policy });
+  writeFileSync(
+    `${folder}/index.html`,
+    page(`<script type="importmap">${map}</script><script type="module" src="/main.js"></script>`),
+  );
+  await runs(
+    { '/': `${folder}/`, '/mailkeep/': fileURLToPath(new URL('.', import.meta.resolve('mailkeep'))) },
+    { policy },
+  );
 });
 
 test('imported on a server, it touches nothing of the browser and holds nothing open', () => {
-  const script = "const all = await Promise.all(['mailkeep', 'mailkeep/worker', 'mailkeep/wasm'].map((name) => import(name)));"
-    + "console.log(all.map((entry) => Object.keys(entry).sort().join(' ')).join('; '));";
-  const done = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: here, encoding: 'utf8', timeout: 20_000 });
+  const script =
+    "const all = await Promise.all(['mailkeep', 'mailkeep/worker', 'mailkeep/wasm'].map((name) => import(name)));" +
+    "console.log(all.map((entry) => Object.keys(entry).sort().join(' ')).join('; '));";
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: here,
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
   assert.equal(done.status, 0, done.stderr);
   assert.match(done.stdout, /^Code Connection Mailkeep MailkeepError; serve; BUILD_ID /);
 });
@@ -88,17 +124,39 @@ test('imported on a server, it touches nothing of the browser and holds nothing 
 test('the types hold under tsc, strict, as bundlers and as Node resolve', () => {
   for (const resolution of ['bundler', 'nodenext']) {
     const module = resolution === 'bundler' ? 'esnext' : 'nodenext';
-    const args = ['--noEmit', '--strict', '--target', 'es2022', '--lib', 'es2022,esnext.disposable,dom', '--module', module, '--moduleResolution', resolution, 'types/app.ts'];
-    const done = spawnSync(process.execPath, [`${here}node_modules/typescript/bin/tsc`, ...args], { cwd: here, encoding: 'utf8' });
+    const args = [
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2022,esnext.disposable,dom',
+      '--module',
+      module,
+      '--moduleResolution',
+      resolution,
+      'types/app.ts',
+    ];
+    const done = spawnSync(process.execPath, [`${here}node_modules/typescript/bin/tsc`, ...args], {
+      cwd: here,
+      encoding: 'utf8',
+    });
     assert.equal(done.status, 0, `${resolution}: ${done.stdout}`);
   }
 });
 
 test('the packed package has the right types for every way to resolve them', () => {
-  const packed = spawnSync('npm', ['pack', '--silent', '--pack-destination', fresh('pack')], { cwd: `${here}../npm`, encoding: 'utf8' });
+  const packed = spawnSync('npm', ['pack', '--silent', '--pack-destination', fresh('pack')], {
+    cwd: `${here}../npm`,
+    encoding: 'utf8',
+  });
   assert.equal(packed.status, 0, packed.stderr);
   const file = `${work}/pack/${packed.stdout.trim().split('\n').at(-1)}`;
   const attw = `${here}node_modules/@arethetypeswrong/cli/dist/index.js`;
-  const done = spawnSync(process.execPath, [attw, file, '--profile', 'esm-only', '--exclude-entrypoints', './mailkeep.wasm'], { encoding: 'utf8' });
+  const done = spawnSync(
+    process.execPath,
+    [attw, file, '--profile', 'esm-only', '--exclude-entrypoints', './mailkeep.wasm'],
+    { encoding: 'utf8' },
+  );
   assert.equal(done.status, 0, done.stdout + done.stderr);
 });

@@ -33,7 +33,7 @@ after(async () => {
   await site?.end();
 });
 
-test('text and subjects in every charset are read with the browser\'s tables', async () => {
+test("text and subjects in every charset are read with the browser's tables", async () => {
   const page = await browser.open(site.url);
   await openStore(page, { name: 'charsets', backend: 'memory' });
   const read = await page.evaluate(async (texts) => {
@@ -45,7 +45,9 @@ test('text and subjects in every charset are read with the browser\'s tables', a
       const octets = Uint8Array.from(digits.match(/../g), (pair) => parseInt(pair, 16));
       const word = `=?${charset}?B?${btoa(String.fromCharCode(...octets))}?=`;
       const head = `From: ${word} <a@example.org>\r\nSubject: ${word}\r\nContent-Type: text/plain; charset="${charset}"\r\n\r\n`;
-      const id = await mail.append(box, { raw: new Uint8Array([...new TextEncoder().encode(head), ...octets, 13, 10]) });
+      const id = await mail.append(box, {
+        raw: new Uint8Array([...new TextEncoder().encode(head), ...octets, 13, 10]),
+      });
       const { row } = await mail.message(id);
       all.push([row.subject, row.from[0].name, row.preview, (await mail.text(id)).trim()]);
     }

@@ -1,4 +1,5 @@
-// The main job in a real browser: mail synced through a relay, there without the server, acted on, and told to the server later.
+// The main job in a real browser: mail synced through a relay, there without the server, acted on, and told to the
+// server later.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Around, addAccount, list, openStore, sync } from './lib/around.mjs';
@@ -17,7 +18,8 @@ after(() => around?.end());
 /** What both sides can tell of a message, in one order. */
 function known(rows) {
   const told = rows.map(({ mailboxName, mailbox, uid, flags, size, sha256 }) =>
-    JSON.stringify([mailboxName ?? mailbox, uid, [...flags].sort(), size, sha256]));
+    JSON.stringify([mailboxName ?? mailbox, uid, [...flags].sort(), size, sha256]),
+  );
   return told.sort();
 }
 
@@ -65,11 +67,20 @@ test('after a restart of the browser, with the server gone, everything is there'
     return { count: rows.length, wrong };
   }, account);
   assert.deepEqual(bodies, { count: 20, wrong: [] });
-  const failure = await page.evaluate(async ([id, webSocket]) => {
-    const connection = await globalThis.mail.connect(id, { transport: { webSocket }, credentials: { password: 'secret' } });
-    const result = await connection.sync().then(() => 'synced', (error) => [error.name, error.fault]);
-    return [result, (await connection.closed)?.fault];
-  }, [account, around.relay.url]);
+  const failure = await page.evaluate(
+    async ([id, webSocket]) => {
+      const connection = await globalThis.mail.connect(id, {
+        transport: { webSocket },
+        credentials: { password: 'secret' },
+      });
+      const result = await connection.sync().then(
+        () => 'synced',
+        (error) => [error.name, error.fault],
+      );
+      return [result, (await connection.closed)?.fault];
+    },
+    [account, around.relay.url],
+  );
   assert.deepEqual(failure, [['MailkeepError', 'server'], 'server']);
   assert.deepEqual(page.faults, []);
   await page.close();
@@ -93,7 +104,11 @@ test('what is done offline is told to the server, once', async () => {
     const raw = new TextEncoder().encode('Subject: from the browser\r\nMessage-ID: <draft@example>\r\n\r\nHello.\r\n');
     const drafts = await mail.createMailbox(id, { name: 'Drafts', role: 'drafts' });
     const draft = await mail.append(drafts, { raw, flags: ['\\Draft'] });
-    return { draft, pending: (await mail.pending()).map((operation) => operation.kind.type).sort(), moved: names.slice(3, 6) };
+    return {
+      draft,
+      pending: (await mail.pending()).map((operation) => operation.kind.type).sort(),
+      moved: names.slice(3, 6),
+    };
   }, account);
   const kinds = (kind, count) => Array(count).fill(kind);
   const wanted = [...kinds('append', 1), ...kinds('create-mailbox', 3), ...kinds('move', 7), ...kinds('set-flags', 3)];
@@ -110,12 +125,18 @@ test('what is done offline is told to the server, once', async () => {
   const there = around.server.dump('anna');
   assert.deepEqual(known(here), known(there));
   const count = (mailbox) => there.filter((message) => message.mailbox === mailbox).length;
-  assert.deepEqual(
-    ['INBOX', 'Made here', 'Archive', 'Trash', 'Drafts'].map(count),
-    [MESSAGES - 7, 3, 43, 1, 1],
+  assert.deepEqual(['INBOX', 'Made here', 'Archive', 'Trash', 'Drafts'].map(count), [MESSAGES - 7, 3, 43, 1, 1]);
+  assert.equal(
+    there.filter((message) => message.flags.includes('todo') && message.flags.includes('\\Flagged')).length,
+    3,
   );
-  assert.equal(there.filter((message) => message.flags.includes('todo') && message.flags.includes('\\Flagged')).length, 3);
-  assert.deepEqual(here.filter((row) => row.mailboxName === 'Made here').map((row) => row.id).sort(), [...done.moved].sort());
+  assert.deepEqual(
+    here
+      .filter((row) => row.mailboxName === 'Made here')
+      .map((row) => row.id)
+      .sort(),
+    [...done.moved].sort(),
+  );
   assert.deepEqual(await later.evaluate(async () => (await globalThis.mail.verify()).problems), []);
   assert.deepEqual(later.faults, []);
   await later.close();

@@ -37,7 +37,10 @@ test('a second tab has the same mail, through the first', async () => {
   }, account);
   await first.evaluate(({ message }) => globalThis.mail.setFlags([message], { add: ['\\Flagged'] }), heard);
   const { value } = await second.evaluate(() => globalThis.told);
-  assert.ok(value.changes.some((change) => change.type === 'message-changed' && change.message === heard.message), JSON.stringify(value));
+  assert.ok(
+    value.changes.some((change) => change.type === 'message-changed' && change.message === heard.message),
+    JSON.stringify(value),
+  );
   assert.deepEqual([...first.faults, ...second.faults], []);
   await Promise.all([first.close(), second.close()]);
 });
@@ -55,17 +58,23 @@ test('the leader closes, and the next tab goes on', async () => {
   await Promise.all([second.close(), third.close()]);
 });
 
-test('the leader is killed in the middle of a sync: nothing acknowledged is lost, calls that can be made again are', async () => {
+test('the leader is killed in the middle of a sync: nothing that was acknowledged is lost', async () => {
   await around.server.user('carl');
   await around.server.real('carl', 'INBOX', 1500);
   const [first, second] = [await around.page(), await around.page()];
   await openStore(first, { name: 'killed' });
   await openStore(second, { name: 'killed' });
   const account = await addAccount(first, 'carl');
-  await first.evaluate(async ([id, webSocket]) => {
-    const connection = await globalThis.mail.connect(id, { transport: { webSocket }, credentials: { password: 'secret' } });
-    connection.sync().catch(() => undefined);
-  }, [account, around.relay.url]);
+  await first.evaluate(
+    async ([id, webSocket]) => {
+      const connection = await globalThis.mail.connect(id, {
+        transport: { webSocket },
+        credentials: { password: 'secret' },
+      });
+      connection.sync().catch(() => undefined);
+    },
+    [account, around.relay.url],
+  );
   await second.evaluate(async () => {
     while ((await globalThis.mail.stats()).messages < 200) await new Promise((resolve) => setTimeout(resolve, 5));
   });
@@ -100,30 +109,36 @@ test('an app gives its own streams, from a tab that leads and from one that does
   await openStore(first, { name: 'streams' });
   await openStore(second, { name: 'streams' });
   const account = await addAccount(first, 'dora');
-  const bySocket = (page) => page.evaluate(async ([id, url]) => {
-    const socket = new WebSocketStream(url);
-    const { readable, writable } = await socket.opened;
-    const bytes = readable.pipeThrough(new TransformStream({
-      transform: (chunk, controller) => controller.enqueue(new Uint8Array(chunk)),
-    }));
-    const transport = { readable: bytes, writable, secure: false };
-    const asked = [];
-    const connection = await globalThis.mail.connect(id, {
-      transport,
-      credentials: ({ mechanisms }) => {
-        asked.push(mechanisms.length);
-        return { password: 'secret' };
+  const bySocket = (page) =>
+    page.evaluate(
+      async ([id, url]) => {
+        const socket = new WebSocketStream(url);
+        const { readable, writable } = await socket.opened;
+        const bytes = readable.pipeThrough(
+          new TransformStream({
+            transform: (chunk, controller) => controller.enqueue(new Uint8Array(chunk)),
+          }),
+        );
+        const transport = { readable: bytes, writable, secure: false };
+        const asked = [];
+        const connection = await globalThis.mail.connect(id, {
+          transport,
+          credentials: ({ mechanisms }) => {
+            asked.push(mechanisms.length);
+            return { password: 'secret' };
+          },
+        });
+        const events = [];
+        const listening = (async () => {
+          for await (const event of connection.events()) events.push(event.type);
+        })();
+        const summary = await connection.sync();
+        await connection.logout();
+        await listening;
+        return { added: summary.messagesAdded, asked: asked.length > 0, last: events.at(-1) };
       },
-    });
-    const events = [];
-    const listening = (async () => {
-      for await (const event of connection.events()) events.push(event.type);
-    })();
-    const summary = await connection.sync();
-    await connection.logout();
-    await listening;
-    return { added: summary.messagesAdded, asked: asked.length > 0, last: events.at(-1) };
-  }, [account, around.relay.url]);
+      [account, around.relay.url],
+    );
   assert.deepEqual(await bySocket(second), { added: 60, asked: true, last: 'closed' });
   assert.deepEqual(await bySocket(first), { added: 0, asked: true, last: 'closed' });
   await Promise.all([first.close(), second.close()]);
@@ -133,16 +148,25 @@ test('a sync is taken back by its signal', async () => {
   const page = await around.page();
   await openStore(page, { name: 'cancelled' });
   const account = await addAccount(page, 'carl');
-  const outcome = await page.evaluate(async ([id, webSocket]) => {
-    const connection = await globalThis.mail.connect(id, { transport: { webSocket }, credentials: { password: 'secret' } });
-    const taken = new AbortController();
-    const syncing = connection.sync({}, { signal: taken.signal }).then(() => 'done', (error) => error.code);
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    taken.abort();
-    const result = await syncing;
-    await connection.close();
-    return [result, connection.isClosed];
-  }, [account, around.relay.url]);
+  const outcome = await page.evaluate(
+    async ([id, webSocket]) => {
+      const connection = await globalThis.mail.connect(id, {
+        transport: { webSocket },
+        credentials: { password: 'secret' },
+      });
+      const taken = new AbortController();
+      const syncing = connection.sync({}, { signal: taken.signal }).then(
+        () => 'done',
+        (error) => error.code,
+      );
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      taken.abort();
+      const result = await syncing;
+      await connection.close();
+      return [result, connection.isClosed];
+    },
+    [account, around.relay.url],
+  );
   assert.deepEqual(outcome, [203, true]);
   await page.close();
 });

@@ -21,33 +21,45 @@ after(async () => {
 
 /** Signs in to the scripted server, and tells what was heard. */
 async function signIn(page, given) {
-  return page.evaluate(async ({ security, host, ownWorker, startsSecure }) => {
-    const { Mailkeep } = globalThis.mailkeep;
-    const { scripted } = await import('/scripted.js');
-    const worker = ownWorker ? { worker: () => new Worker('/own-worker.js', { type: 'module' }) } : {};
-    const mail = await Mailkeep.open({ name: crypto.randomUUID(), backend: 'memory', ...worker });
-    const account = await mail.addAccount({ name: 'a', host, user: 'anna', security });
-    const { transport, clear } = scripted({ startsSecure });
-    const outcome = await mail.connect(account, { transport, credentials: { password: 'secret' } }).then(async (connection) => {
-      const heard = [];
-      const listening = (async () => {
-        for await (const event of connection.events()) heard.push(event.type);
-      })();
-      const failure = await connection.sync().then(() => null, (error) => error.code);
-      await connection.close();
-      await listening;
-      return { signedIn: heard.includes('authenticated'), failure, closed: (await connection.closed)?.code };
-    }, (error) => ({ refused: error.message }));
-    await mail.close();
-    return { ...outcome, clear: clear.map((line) => line.split(' ').slice(1).join(' ')) };
-  }, { startsSecure: false, ...given });
+  return page.evaluate(
+    async ({ security, host, ownWorker, startsSecure }) => {
+      const { Mailkeep } = globalThis.mailkeep;
+      const { scripted } = await import('/scripted.js');
+      const worker = ownWorker ? { worker: () => new Worker('/own-worker.js', { type: 'module' }) } : {};
+      const mail = await Mailkeep.open({ name: crypto.randomUUID(), backend: 'memory', ...worker });
+      const account = await mail.addAccount({ name: 'a', host, user: 'anna', security });
+      const { transport, clear } = scripted({ startsSecure });
+      const outcome = await mail.connect(account, { transport, credentials: { password: 'secret' } }).then(
+        async (connection) => {
+          const heard = [];
+          const listening = (async () => {
+            for await (const event of connection.events()) heard.push(event.type);
+          })();
+          const failure = await connection.sync().then(
+            () => null,
+            (error) => error.code,
+          );
+          await connection.close();
+          await listening;
+          return { signedIn: heard.includes('authenticated'), failure, closed: (await connection.closed)?.code };
+        },
+        (error) => ({ refused: error.message }),
+      );
+      await mail.close();
+      return { ...outcome, clear: clear.map((line) => line.split(' ').slice(1).join(' ')) };
+    },
+    { startsSecure: false, ...given },
+  );
 }
 
-test('STARTTLS goes through the layer of the app\'s worker, and nothing is said before it', async () => {
+test("STARTTLS goes through the layer of the app's worker, and nothing is said before it", async () => {
   const page = await browser.open(site.url);
   const outcome = await signIn(page, { security: 'starttls', host: 'mail.example', ownWorker: true });
   assert.equal(outcome.signedIn, true, JSON.stringify(outcome));
-  assert.deepEqual(outcome.clear.filter((line) => line !== 'CAPABILITY'), ['STARTTLS']);
+  assert.deepEqual(
+    outcome.clear.filter((line) => line !== 'CAPABILITY'),
+    ['STARTTLS'],
+  );
   await page.close();
 });
 
@@ -82,8 +94,10 @@ test('the relay connects to what it was told to allow and to nothing else', asyn
   const { hostname, port } = new URL(relay.url);
   const answer = async (to, origin) => {
     const socket = connect(Number(port), hostname);
-    socket.write(`GET /?to=${to} HTTP/1.1\r\nhost: relay\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n`
-      + `sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\norigin: ${origin}\r\n\r\n`);
+    socket.write(
+      `GET /?to=${to} HTTP/1.1\r\nhost: relay\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n` +
+        `sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\norigin: ${origin}\r\n\r\n`,
+    );
     const [data] = await once(socket, 'data');
     socket.destroy();
     return data.toString().split('\r\n')[0];

@@ -22,16 +22,31 @@ test('the quota is full: the store says so, keeps what it acknowledged, and goes
   const devtools = await around.browser.context.newCDPSession(page);
   const { usage } = await devtools.send('Storage.getUsageAndQuota', { origin: around.site.url });
   await devtools.send('Storage.overrideQuotaForOrigin', { origin: around.site.url, quotaSize: usage + (3 << 20) });
-  const told = await page.evaluate(async ([id, webSocket]) => {
-    const { mail } = globalThis;
-    const storageFailed = (async () => {
-      for await (const event of mail.events()) if (event.type === 'storage-failed') return event.error.code;
-    })();
-    const connection = await mail.connect(id, { transport: { webSocket }, credentials: { password: 'secret' } });
-    const failure = await connection.sync().then(() => null, (error) => error);
-    const action = await mail.createMailbox(id, { name: 'No room', local: true }).then(() => null, (error) => error.code);
-    return { code: failure?.code, fault: failure?.fault, storage: failure?.storage, action, event: await storageFailed };
-  }, [account, around.relay.url]);
+  const told = await page.evaluate(
+    async ([id, webSocket]) => {
+      const { mail } = globalThis;
+      const storageFailed = (async () => {
+        for await (const event of mail.events()) if (event.type === 'storage-failed') return event.error.code;
+      })();
+      const connection = await mail.connect(id, { transport: { webSocket }, credentials: { password: 'secret' } });
+      const failure = await connection.sync().then(
+        () => null,
+        (error) => error,
+      );
+      const action = await mail.createMailbox(id, { name: 'No room', local: true }).then(
+        () => null,
+        (error) => error.code,
+      );
+      return {
+        code: failure?.code,
+        fault: failure?.fault,
+        storage: failure?.storage,
+        action,
+        event: await storageFailed,
+      };
+    },
+    [account, around.relay.url],
+  );
   assert.equal(told.fault, 'store');
   assert.equal(told.code, 100);
   assert.equal(told.storage, 'full');
@@ -65,11 +80,18 @@ test('a store that was damaged is refused plainly, and its bytes can be had', as
       await writer.write({ type: 'write', position: from, data: bytes });
       await writer.close();
     };
-    const opened = () => Mailkeep.open({ name: 'damaged' }).then(async (mail) => {
-      const told = await mail.accounts().then(() => 'opened', (error) => error.code);
-      await mail.close();
-      return told;
-    }, (error) => error.code);
+    const opened = () =>
+      Mailkeep.open({ name: 'damaged' }).then(
+        async (mail) => {
+          const told = await mail.accounts().then(
+            () => 'opened',
+            (error) => error.code,
+          );
+          await mail.close();
+          return told;
+        },
+        (error) => error.code,
+      );
     // Not a database any more.
     await damage(0, new TextEncoder().encode('something else'));
     const foreign = await opened();
@@ -84,14 +106,27 @@ test('a store that was damaged is refused plainly, and its bytes can be had', as
     await Mailkeep.restoreFile('damaged', new Blob([good]));
     const mail = await Mailkeep.open({ name: 'damaged' });
     const accounts = (await mail.accounts()).map((account) => account.settings.name);
-    const busy = await Mailkeep.removeFile('damaged').then(() => 'removed', (error) => error.code);
+    const busy = await Mailkeep.removeFile('damaged').then(
+      () => 'removed',
+      (error) => error.code,
+    );
     await mail.close();
     await Mailkeep.removeFile('damaged');
-    const gone = await Mailkeep.exportFile('damaged').then(() => 'there', (error) => error.code);
+    const gone = await Mailkeep.exportFile('damaged').then(
+      () => 'there',
+      (error) => error.code,
+    );
     return { foreign, text, length: bytes.length > 50_000, garbage, still, accounts, busy, gone };
   });
   assert.deepEqual(outcome, {
-    foreign: 102, text: 'something else', length: true, garbage: 103, still: true, accounts: ['emil'], busy: 105, gone: 200,
+    foreign: 102,
+    text: 'something else',
+    length: true,
+    garbage: 103,
+    still: true,
+    accounts: ['emil'],
+    busy: 105,
+    gone: 200,
   });
   await page.close();
 });
@@ -119,7 +154,12 @@ test('glue and .wasm of different builds refuse each other', async () => {
   writeFileSync(file, bytes);
   const site = await serveSite({ '/': `${tree}wasm/test/site/`, '/mailkeep/': `${folder}/` });
   const page = await around.browser.open(site.url);
-  const told = await page.evaluate(() => globalThis.mailkeep.Mailkeep.open({ name: 'build' }).then(() => null, ({ code, message }) => ({ code, message })));
+  const told = await page.evaluate(() =>
+    globalThis.mailkeep.Mailkeep.open({ name: 'build' }).then(
+      () => null,
+      ({ code, message }) => ({ code, message }),
+    ),
+  );
   assert.equal(told?.code, 402);
   assert.match(told.message, /of build 0000000000000000/);
   await page.close();
@@ -129,7 +169,11 @@ test('glue and .wasm of different builds refuse each other', async () => {
 test('a page that cannot load the engine hears why', async () => {
   const page = await around.page();
   const told = await page.evaluate(() =>
-    globalThis.mailkeep.Mailkeep.open({ name: 'missing', wasm: '/nowhere.wasm' }).then(() => null, ({ code, message }) => ({ code, message })));
+    globalThis.mailkeep.Mailkeep.open({ name: 'missing', wasm: '/nowhere.wasm' }).then(
+      () => null,
+      ({ code, message }) => ({ code, message }),
+    ),
+  );
   assert.equal(told?.code, 403);
   assert.match(told.message, /nowhere\.wasm.*404/s);
   await page.close();

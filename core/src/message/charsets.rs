@@ -9,8 +9,8 @@ pub type CharsetDecoder = fn(name: &str, data: &[u8]) -> Option<String>;
 #[cfg(not(feature = "charsets"))]
 static HOST: std::sync::OnceLock<CharsetDecoder> = std::sync::OnceLock::new();
 
-/// Gives this build the decoder that it lacks without the feature `charsets`: a browser has one, and its tables need not be
-/// downloaded again. The first one given stays. With the feature nothing is asked of it.
+/// Gives this build the decoder that it lacks without the feature `charsets`: a browser has one, and its tables need
+/// not be downloaded again. The first one given stays. With the feature nothing is asked of it.
 #[cfg_attr(feature = "charsets", allow(unused_variables, reason = "the tables are here"))]
 pub fn set_charset_decoder(decoder: CharsetDecoder) {
     #[cfg(not(feature = "charsets"))]

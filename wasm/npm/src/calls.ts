@@ -2,9 +2,30 @@
 import type { ErrorRecord } from './errors.js';
 import type { PipeMessage } from './pipe.js';
 import type {
-  Account, ArchiveEntry, ArchiveRule, Conversion, Credentials, Draft, Evicted, FlagChange, LeftoverAction, Mailbox,
-  MessageDetails, NewAccount, NewMailbox, Operation, PopServer, Quota, RetentionEntry, Role, ShrinkProgress, Stats,
-  StorageState, SyncScope, SyncSummary, VerifyReport,
+  Account,
+  ArchiveEntry,
+  ArchiveRule,
+  Conversion,
+  Credentials,
+  Draft,
+  Evicted,
+  FlagChange,
+  LeftoverAction,
+  Mailbox,
+  MessageDetails,
+  NewAccount,
+  NewMailbox,
+  Operation,
+  PopServer,
+  Quota,
+  RetentionEntry,
+  Role,
+  ShrinkProgress,
+  Stats,
+  StorageState,
+  SyncScope,
+  SyncSummary,
+  VerifyReport,
 } from './types.js';
 
 /** Every call that a client makes of the worker that holds the store. Pages and number lists cross packed. */
@@ -72,14 +93,42 @@ export interface Calls {
 export type Method = keyof Calls;
 
 /**
- * Calls that may be made again when it is not known whether they were done: those that read, and those that say what shall be
- * so. The others would do their work twice.
+ * Calls that may be made again when it is not known whether they were done: those that read, and those that say what
+ * shall be so. The others would do their work twice.
  */
 export const REPEATABLE: ReadonlySet<Method> = new Set<Method>([
-  'accounts', 'mailboxes', 'mailbox', 'messages', 'message', 'body', 'text', 'html', 'part', 'changesSince', 'newMail', 'stats',
-  'pending', 'conversion', 'incarnation', 'planArchive', 'retentionPlan', 'popServer', 'verify', 'backup',
-  'acknowledgeNewMail', 'updateAccount', 'setRole', 'setFlags', 'moveMessages', 'markAllRead', 'subscribe', 'renameMailbox',
-  'shrink', 'compact', 'evictBodies', 'reopen',
+  'accounts',
+  'mailboxes',
+  'mailbox',
+  'messages',
+  'message',
+  'body',
+  'text',
+  'html',
+  'part',
+  'changesSince',
+  'newMail',
+  'stats',
+  'pending',
+  'conversion',
+  'incarnation',
+  'planArchive',
+  'retentionPlan',
+  'popServer',
+  'verify',
+  'backup',
+  'acknowledgeNewMail',
+  'updateAccount',
+  'setRole',
+  'setFlags',
+  'moveMessages',
+  'markAllRead',
+  'subscribe',
+  'renameMailbox',
+  'shrink',
+  'compact',
+  'evictBodies',
+  'reopen',
 ]);
 
 /** How a connection is to be made, as it crosses. */
@@ -92,9 +141,17 @@ export interface ConnectRecord {
   pollMs?: number;
 }
 
-/** A transport as it crosses: streams that were transferred, pipes that carry an app's streams, or a WebSocket to open. */
+/**
+ * A transport as it crosses: streams that were transferred, pipes that carry an app's streams, or a WebSocket to open.
+ */
 export type TransportRecord =
-  | { kind: 'streams'; readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array>; secure: boolean; binding?: ChannelBinding }
+  | {
+      kind: 'streams';
+      readable: ReadableStream<Uint8Array>;
+      writable: WritableStream<Uint8Array>;
+      secure: boolean;
+      binding?: ChannelBinding;
+    }
   | { kind: 'pipes'; up: number; down: number; secure: boolean; binding?: ChannelBinding }
   | { kind: 'web-socket'; url: string; protocols: string[]; secure: boolean };
 

@@ -52,9 +52,9 @@ const BODY_PIECE = 256 * 1024;
 /**
  * An open store of mail.
  *
- * It lives in a worker; nothing here blocks the page. Of several tabs with one name one holds the store, the others use it
- * through that one, and when it goes another takes its place: a call that may or may not have been done by then fails with
- * code 401, every other is made again.
+ * It lives in a worker; nothing here blocks the page. Of several tabs with one name one holds the store, the others
+ * use it through that one, and when it goes another takes its place: a call that may or may not have been done by
+ * then fails with code 401, every other is made again.
  */
 export class Mailkeep {
   readonly #remote: Remote;
@@ -72,19 +72,26 @@ export class Mailkeep {
     const makeWorker = options.worker ?? packageWorker;
     const listener = {
       changed: () => this.#events.push({ type: 'changed' }),
-      leader: (self: boolean, storage: Omit<T.StorageState, 'persisted'>, times: StartTimes | null) => this.#led(self, storage, times),
+      leader: (self: boolean, storage: Omit<T.StorageState, 'persisted'>, times: StartTimes | null) =>
+        this.#led(self, storage, times),
       storageFailed: (error: MailkeepError) => this.#events.push({ type: 'storage-failed', error }),
       session: (id: number, event: ConnectionEvent) => this.#hear(id, event),
       lostConnections: (error: MailkeepError) => this.#lose(error),
     };
-    this.#remote = new Remote({ name, backend, wasm: wasm === undefined ? null : new URL(wasm, location.href).href, makeWorker, listener });
+    this.#remote = new Remote({
+      name,
+      backend,
+      wasm: wasm === undefined ? null : new URL(wasm, location.href).href,
+      makeWorker,
+      listener,
+    });
   }
 
   /**
    * Opens a store, making it where there is none.
    *
-   * Fails with code 102, 103 or 104 where the file cannot be used: it is left as it is, and {@link Mailkeep.exportFile} gives its
-   * bytes. Fails with 402 or 403 where the engine cannot be loaded.
+   * Fails with code 102, 103 or 104 where the file cannot be used: it is left as it is, and {@link
+   * Mailkeep.exportFile} gives its bytes. Fails with 402 or 403 where the engine cannot be loaded.
    */
   static async open(options: OpenOptions): Promise<Mailkeep> {
     const mail = new Mailkeep(options);

@@ -7,12 +7,15 @@ export interface ErrorRecord {
   afterMs?: number;
 }
 
-/** Who is at fault: the server, the program that calls, the storage, or the browser (the worker, the tabs, the package itself). */
+/**
+ * Who is at fault: the server, the program that calls, the storage, or the browser (the worker, the tabs, the package
+ * itself).
+ */
 export type Fault = 'server' | 'caller' | 'store' | 'browser';
 
 /**
- * Everything that can go wrong. `code` is stable: 1xx the store, 2xx the caller, 3xx the server, as in every binding of the
- * engine; 4xx is the browser's, see {@link Code}.
+ * Everything that can go wrong. `code` is stable: 1xx the store, 2xx the caller, 3xx the server, as in every binding
+ * of the engine; 4xx is the browser's, see {@link Code}.
  */
 export class MailkeepError extends Error {
   override readonly name = 'MailkeepError';
@@ -66,7 +69,10 @@ export const Code = {
   Disconnected: 304,
   TimedOut: 305,
   TryLater: 306,
-  /** The worker ended under the call (a trap in the engine): what was acknowledged is there, this call may or may not have been done. */
+  /**
+   * The worker ended under the call (a trap in the engine): what was acknowledged is there, this call may or may not
+   * have been done.
+   */
   WorkerLost: 400,
   /** The tab that held the store went while the call was under way: it may or may not have been done. */
   TabLost: 401,

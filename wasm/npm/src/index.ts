@@ -1,5 +1,5 @@
-// `mailkeep`: what an app on the main thread uses. Importing it touches nothing of the browser, so that it can be imported where
-// pages are made on a server; only `Mailkeep.open` and its like do.
+// `mailkeep`: what an app on the main thread uses. Importing it touches nothing of the browser, so that it can be
+// imported where pages are made on a server; only `Mailkeep.open` and its like do.
 export { Mailkeep } from './client.js';
 export type { ChangeFeed, ConnectOptions, MailkeepEvent, OpenOptions } from './client.js';
 export { Connection } from './session.js';

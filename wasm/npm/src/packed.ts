@@ -8,8 +8,16 @@ const HEAD = 16;
 
 /** The spelling of the flags that have a bit, lowest first. */
 const FLAGS = [
-  '\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft',
-  '$Forwarded', '$MDNSent', '$Junk', '$NotJunk', '$Phishing',
+  '\\Seen',
+  '\\Answered',
+  '\\Flagged',
+  '\\Deleted',
+  '\\Draft',
+  '$Forwarded',
+  '$MDNSent',
+  '$Junk',
+  '$NotJunk',
+  '$Phishing',
 ];
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
@@ -19,7 +27,8 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 export function decodePage(bytes: Uint8Array): Page {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const layout = view.getUint16(0, true);
-  if (layout !== LAYOUT) throw browserError(Code.WrongBuild, `pages have layout ${layout}, this package reads ${LAYOUT}`);
+  if (layout !== LAYOUT)
+    throw browserError(Code.WrongBuild, `pages have layout ${layout}, this package reads ${LAYOUT}`);
   const width = view.getUint16(2, true);
   const count = view.getUint32(4, true);
   const textLength = view.getUint32(8, true);

@@ -1,5 +1,5 @@
-// Bytes of a stream as messages, for where streams cannot be transferred: between tabs, and in browsers that cannot transfer
-// them at all. The sender stops when so many octets are on the way that the receiver has not consumed.
+// Bytes of a stream as messages, for where streams cannot be transferred: between tabs, and in browsers that cannot
+// transfer them at all. The sender stops when so many octets are on the way that the receiver has not consumed.
 
 /** One message of a pipe. */
 export interface PipeMessage {
@@ -66,7 +66,10 @@ class Sender {
   #stopped = false;
   #wait: (() => void) | undefined;
 
-  constructor(readonly pipe: number, readonly post: Post) {}
+  constructor(
+    readonly pipe: number,
+    readonly post: Post,
+  ) {}
 
   async send(chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length; at += WINDOW) {

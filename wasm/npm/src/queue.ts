@@ -1,4 +1,6 @@
-/** Events that wait for whoever iterates. Each iterator sees what came after it was made; what nobody takes is bounded. */
+/**
+ * Events that wait for whoever iterates. Each iterator sees what came after it was made; what nobody takes is bounded.
+ */
 export class Broadcast<T> {
   readonly #iterators = new Set<EventIterator<T>>();
   #ended = false;

@@ -1,6 +1,14 @@
-// The client's end of the border: calls go out with a number, answers find their way back by it. When another tab takes the store
-// over, what can be made again is made again, and the rest fails plainly.
-import { type Calls, type ConnectRecord, type Method, REPEATABLE, type StartTimes, type ToClient, type ToWorker } from './calls.js';
+// The client's end of the border: calls go out with a number, answers find their way back by it. When another tab
+// takes the store over, what can be made again is made again, and the rest fails plainly.
+import {
+  type Calls,
+  type ConnectRecord,
+  type Method,
+  REPEATABLE,
+  type StartTimes,
+  type ToClient,
+  type ToWorker,
+} from './calls.js';
 import { Code, type ErrorRecord, MailkeepError, browserError } from './errors.js';
 import { Pipes } from './pipe.js';
 import { streamsCanMove } from './transport.js';
@@ -66,13 +74,23 @@ export class Remote {
     const { name, backend, wasm } = this.#options;
     const worker = this.#options.makeWorker();
     worker.onmessage = ({ data }: MessageEvent<ToClient>) => this.#receive(data);
-    worker.onerror = (event) => this.#lost({ code: Code.NotLoaded, fault: 'browser', message: `the worker failed: ${event.message || 'it could not be loaded'}` });
+    worker.onerror = (event) =>
+      this.#lost({
+        code: Code.NotLoaded,
+        fault: 'browser',
+        message: `the worker failed: ${event.message || 'it could not be loaded'}`,
+      });
     worker.postMessage({ t: 'open', name, backend, wasm, client: this.#client } satisfies ToWorker);
     return worker;
   }
 
   /** Makes a call. */
-  call<M extends Method>(method: M, args: Parameters<Calls[M]>, signal?: AbortSignal, moved: Transferable[] = []): Promise<ReturnType<Calls[M]>> {
+  call<M extends Method>(
+    method: M,
+    args: Parameters<Calls[M]>,
+    signal?: AbortSignal,
+    moved: Transferable[] = [],
+  ): Promise<ReturnType<Calls[M]>> {
     if (this.#over) return Promise.reject(this.#over);
     if (signal?.aborted) return Promise.reject(browserError(Code.Cancelled, 'cancelled'));
     const id = this.#nextId++;
@@ -87,7 +105,10 @@ export class Remote {
   #send(id: number, call: Pending): void {
     call.sent = true;
     const args = call.method === 'connect' && !streamsCanMove() ? this.#carried(call) : call.args;
-    this.#worker.postMessage({ t: 'call', id, method: call.method, args } satisfies ToWorker, args === call.args ? call.moved : []);
+    this.#worker.postMessage(
+      { t: 'call', id, method: call.method, args } satisfies ToWorker,
+      args === call.args ? call.moved : [],
+    );
   }
 
   /** Streams that this browser cannot move are carried piece by piece. */
@@ -97,7 +118,10 @@ export class Remote {
     if (transport.kind !== 'streams') return call.args;
     const [up, down] = [this.#nextPipe++, this.#nextPipe++];
     transport.readable.pipeTo(this.#pipes.sink(up)).catch(() => undefined);
-    this.#pipes.source(down).pipeTo(transport.writable).catch(() => undefined);
+    this.#pipes
+      .source(down)
+      .pipeTo(transport.writable)
+      .catch(() => undefined);
     const { secure, binding } = transport;
     return [account, { ...options, transport: { kind: 'pipes', up, down, secure, ...(binding && { binding }) } }];
   }
@@ -156,7 +180,10 @@ export class Remote {
     if (epoch === this.#epoch) return;
     const first = this.#epoch === undefined;
     this.#epoch = epoch;
-    const lost = browserError(Code.TabLost, 'the tab that held the store went; this call may or may not have been done');
+    const lost = browserError(
+      Code.TabLost,
+      'the tab that held the store went; this call may or may not have been done',
+    );
     if (!first) {
       this.#pipes.close();
       this.#options.listener.lostConnections(lost);
@@ -174,7 +201,10 @@ export class Remote {
     this.#options.listener.leader(self, storage, times);
   }
 
-  /** The worker is of no more use. Before the first opening that is final; later another is made, and the store opened again. */
+  /**
+   * The worker is of no more use. Before the first opening that is final; later another is made, and the store opened
+   * again.
+   */
   #lost(record: ErrorRecord): void {
     const error = new MailkeepError(record);
     this.#worker.terminate();

@@ -27,7 +27,12 @@ export class Connection {
   #over = false;
 
   /** @internal Made by `Mailkeep.connect`. */
-  constructor(readonly id: number, readonly account: number, remote: Remote, credentials: CredentialsProvider) {
+  constructor(
+    readonly id: number,
+    readonly account: number,
+    remote: Remote,
+    credentials: CredentialsProvider,
+  ) {
     this.#remote = remote;
     this.#credentials = credentials;
     this.#closed = new Promise((resolve) => (this.#end = resolve));

@@ -11,10 +11,11 @@ export interface StreamTransport {
 }
 
 /**
- * A WebSocket to a relay, whose binary messages are the bytes of one TCP connection to the mail server. The worker opens it.
+ * A WebSocket to a relay, whose binary messages are the bytes of one TCP connection to the mail server. The worker
+ * opens it.
  *
- * A relay sees what crosses it, and so `secure` is false unless the app says otherwise: an account that asks for TLS refuses
- * to sign in over it, but for a worker with a TLS layer.
+ * A relay sees what crosses it, and so `secure` is false unless the app says otherwise: an account that asks for TLS
+ * refuses to sign in over it, but for a worker with a TLS layer.
  */
 export interface WebSocketTransport {
   webSocket: string | URL;
@@ -29,7 +30,10 @@ export function transportRecord(transport: Transport): { record: TransportRecord
   if ('webSocket' in transport) {
     const { webSocket, protocols, secure } = transport;
     const url = new URL(webSocket, globalThis.location?.href).href;
-    return { record: { kind: 'web-socket', url, protocols: [...(protocols ?? [])], secure: secure ?? false }, moved: [] };
+    return {
+      record: { kind: 'web-socket', url, protocols: [...(protocols ?? [])], secure: secure ?? false },
+      moved: [],
+    };
   }
   const { readable, writable, secure, channelBinding: binding } = transport;
   const record = { kind: 'streams' as const, readable, writable, secure, ...(binding && { binding }) };

@@ -187,7 +187,9 @@ export interface Operation {
   account: number;
   createdMs: number;
   kind: OperationKind;
-  /** It waits and can be taken back; it may have reached the server; or it was refused for good, and `reason` says why. */
+  /**
+   * It waits and can be taken back; it may have reached the server; or it was refused for good, and `reason` says why.
+   */
   state: 'waiting' | 'sent' | 'set-aside' | 'unknown';
   reason: string | null;
 }
@@ -237,7 +239,10 @@ export interface Evicted {
   more: boolean;
 }
 
-/** Which messages are to leave the server: what was received before a time, or the oldest until a quota is used so little. */
+/**
+ * Which messages are to leave the server: what was received before a time, or the oldest until a quota is used so
+ * little.
+ */
 export type ArchiveRule = { readonly beforeMs: number } | { readonly quotaPercent: number };
 
 export interface ArchiveEntry {
@@ -283,8 +288,7 @@ export type LeftoverAction = 'upload' | 'forget' | { readonly keepIn: number };
 
 /** What to do to flags and keywords: some set and some cleared, or all replaced. */
 export type FlagChange =
-  | { readonly add?: readonly string[]; readonly remove?: readonly string[] }
-  | { readonly exactly: readonly string[] };
+  { readonly add?: readonly string[]; readonly remove?: readonly string[] } | { readonly exactly: readonly string[] };
 
 export interface NewMailbox {
   /** Its full name, levels separated by the account's delimiter. */
@@ -335,6 +339,8 @@ export interface StorageState {
   backend: 'opfs' | 'memory';
   /** Why it is in memory. */
   reason: string | null;
-  /** Whether the browser keeps it when the disk fills (`navigator.storage.persist()`); `null` where it was not asked. */
+  /**
+   * Whether the browser keeps it when the disk fills (`navigator.storage.persist()`); `null` where it was not asked.
+   */
   persisted: boolean | null;
 }

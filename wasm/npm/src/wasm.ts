@@ -39,7 +39,10 @@ async function start(source: string | URL | WebAssembly.Module): Promise<LoadTim
   const compiled = performance.now();
   const id = buildId(module);
   if (id !== BUILD_ID) {
-    throw browserError(Code.WrongBuild, `the .wasm is of build ${id ?? 'unknown'}, its glue of ${BUILD_ID}: serve both from one release`);
+    throw browserError(
+      Code.WrongBuild,
+      `the .wasm is of build ${id ?? 'unknown'}, its glue of ${BUILD_ID}: serve both from one release`,
+    );
   }
   await init({ module_or_path: module });
   return { compileMs: compiled - begin, startMs: performance.now() - compiled };

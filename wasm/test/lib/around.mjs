@@ -49,12 +49,18 @@ export function addAccount(page, user) {
 
 /** Runs in the page: one sync over the relay, signed out of again. */
 export function sync(page, account, url) {
-  return page.evaluate(async ([id, webSocket]) => {
-    const connection = await globalThis.mail.connect(id, { transport: { webSocket }, credentials: { password: 'secret' } });
-    const summary = await connection.sync();
-    await connection.logout();
-    return summary;
-  }, [account, url]);
+  return page.evaluate(
+    async ([id, webSocket]) => {
+      const connection = await globalThis.mail.connect(id, {
+        transport: { webSocket },
+        credentials: { password: 'secret' },
+      });
+      const summary = await connection.sync();
+      await connection.logout();
+      return summary;
+    },
+    [account, url],
+  );
 }
 
 /** Runs in the page: every mailbox with its rows. */

@@ -71,7 +71,10 @@ export class MailServer {
 
   /** What Python's imaplib sees: a list of messages with their mailbox. */
   dump(user) {
-    const rows = this.#python('imap_dump.py', user, '').trim().split('\n').map((line) => JSON.parse(line));
+    const rows = this.#python('imap_dump.py', user, '')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     let mailbox = '';
     const messages = [];
     for (const row of rows) {
@@ -99,7 +102,15 @@ export class Relay {
   static async start(port, ...args) {
     const relay = new Relay();
     const program = `${tree}examples/relay/relay.mjs`;
-    relay.child = new Child('node', [program, '--listen', '127.0.0.1:0', '--allow', `127.0.0.1:${port}`, '--quiet', ...args]);
+    relay.child = new Child('node', [
+      program,
+      '--listen',
+      '127.0.0.1:0',
+      '--allow',
+      `127.0.0.1:${port}`,
+      '--quiet',
+      ...args,
+    ]);
     const address = /ws:\/\/[^/]+/.exec(await relay.child.line())[0];
     relay.url = `${address}/?to=127.0.0.1:${port}`;
     return relay;

@@ -3,7 +3,12 @@ import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
+const TYPES = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+};
 
 /** The one line of policy that an app needs: its own scripts, WebAssembly, its worker, its relay. */
 export const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws://127.0.0.1:*";
@@ -12,7 +17,9 @@ export const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval';
 export async function serveSite(folders, { policy = POLICY } = {}) {
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, 'http://site').pathname));
-    const prefix = Object.keys(folders).filter((known) => path.startsWith(known)).sort((a, b) => b.length - a.length)[0];
+    const prefix = Object.keys(folders)
+      .filter((known) => path.startsWith(known))
+      .sort((a, b) => b.length - a.length)[0];
     const file = prefix === undefined ? '' : join(folders[prefix], path.slice(prefix.length) || 'index.html');
     if (path === '/favicon.ico') {
       response.writeHead(204).end();
@@ -33,6 +40,10 @@ export async function serveSite(folders, { policy = POLICY } = {}) {
   return {
     // A secure context, as far as browsers are concerned.
     url: `http://localhost:${server.address().port}`,
-    end: () => new Promise((resolve) => { server.closeAllConnections(); server.close(resolve); }),
+    end: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(resolve);
+      }),
   };
 }

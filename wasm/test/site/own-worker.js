@@ -1,4 +1,5 @@
-// A worker of the app's own, with a layer where TLS would sit. This one turns bits over: what went through it can be told.
+// A worker of the app's own, with a layer where TLS would sit. This one turns bits over: what went through it can be
+// told.
 import { serve } from '/mailkeep/worker/index.js';
 
 const turned = () => new TransformStream({ transform: (chunk, to) => to.enqueue(chunk.map((byte) => byte ^ 0x55)) });

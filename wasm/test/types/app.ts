@@ -4,7 +4,13 @@ import { type TlsLayer, serve } from 'mailkeep/worker';
 
 export async function app(signal: AbortSignal): Promise<MessageRow[]> {
   await using mail = await Mailkeep.open({ name: 'typed' });
-  const account: number = await mail.addAccount({ name: 'a', host: 'h', user: 'u', window: { lastDays: 30 }, keep: { days: 7 } });
+  const account: number = await mail.addAccount({
+    name: 'a',
+    host: 'h',
+    user: 'u',
+    window: { lastDays: 30 },
+    keep: { days: 7 },
+  });
   // @ts-expect-error a security that there is not
   await mail.updateAccount(account, { security: 'none' });
   const connection = await mail.connect(account, {

@@ -52,7 +52,9 @@ export class OpenFile {
   }
 
   static async open(name: string): Promise<OpenFile> {
-    const file = new OpenFile((await (await folder()).getFileHandle(fileName(name), { create: true })) as SyncFileHandle);
+    const file = new OpenFile(
+      (await (await folder()).getFileHandle(fileName(name), { create: true })) as SyncFileHandle,
+    );
     await file.take();
     return file;
   }
@@ -68,7 +70,8 @@ export class OpenFile {
       } catch (error) {
         const busy = error instanceof DOMException && error.name === 'NoModificationAllowedError';
         if (!busy) throw error;
-        if (performance.now() > deadline) throw browserError(Code.Locked, 'the database is open already, in another tab or worker');
+        if (performance.now() > deadline)
+          throw browserError(Code.Locked, 'the database is open already, in another tab or worker');
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }

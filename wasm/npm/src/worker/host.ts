@@ -1,6 +1,14 @@
 // The worker that leads: it holds the store and the connections, and serves the clients of every tab.
 import { CHANGING, type EngineMethod, METHODS } from './methods.js';
-import { type Calls, type ConnectRecord, type Method, REPEATABLE, type StartTimes, type ToClient, type TransportRecord } from '../calls.js';
+import {
+  type Calls,
+  type ConnectRecord,
+  type Method,
+  REPEATABLE,
+  type StartTimes,
+  type ToClient,
+  type TransportRecord,
+} from '../calls.js';
 import { Code, type ErrorRecord, MailkeepError, browserError, toRecord } from '../errors.js';
 import type { PipeMessage } from '../pipe.js';
 import { Pipes } from '../pipe.js';
@@ -40,7 +48,10 @@ interface Caller {
 type OwnMethod = Exclude<Method, EngineMethod>;
 
 type OwnTable = {
-  [M in OwnMethod]: (caller: Caller, ...args: Parameters<Calls[M]>) => ReturnType<Calls[M]> | Promise<ReturnType<Calls[M]>>;
+  [M in OwnMethod]: (
+    caller: Caller,
+    ...args: Parameters<Calls[M]>
+  ) => ReturnType<Calls[M]> | Promise<ReturnType<Calls[M]>>;
 };
 
 export class Host {
@@ -71,7 +82,9 @@ export class Host {
     try {
       const { compileMs, startMs } = await loading;
       const begin = performance.now();
-      const engine = opened(() => (file ? RawEngine.open(options.name, file, seed()) : RawEngine.openMemory(undefined, seed())));
+      const engine = opened(() =>
+        file ? RawEngine.open(options.name, file, seed()) : RawEngine.openMemory(undefined, seed()),
+      );
       const times = { compileMs, startMs, openMs: performance.now() - begin };
       return new Host(options, engine, file, { backend: file ? 'opfs' : 'memory', reason }, times);
     } catch (error) {
@@ -81,7 +94,11 @@ export class Host {
   }
 
   attach(id: string, port: ClientPort): void {
-    this.#clients.set(id, { port, pipes: new Pipes((message, transfer) => port.post(message, transfer)), calls: new Map() });
+    this.#clients.set(id, {
+      port,
+      pipes: new Pipes((message, transfer) => port.post(message, transfer)),
+      calls: new Map(),
+    });
   }
 
   /** A client is gone, and what it had under way with it. */
@@ -177,7 +194,8 @@ export class Host {
 
   #session(id: number): Session {
     const held = this.#sessions.get(id);
-    if (!held) throw new MailkeepError({ code: Code.Disconnected, fault: 'server', message: 'the connection is closed' });
+    if (!held)
+      throw new MailkeepError({ code: Code.Disconnected, fault: 'server', message: 'the connection is closed' });
     return held.session;
   }
 
@@ -260,7 +278,10 @@ export class Host {
     for (const { port } of this.#clients.values()) port.post({ t: 'storage-failed', error });
   }
 
-  /** Calls into the engine. What it throws as text is its error; anything else is a trap, after which nothing of it can be trusted. */
+  /**
+   * Calls into the engine. What it throws as text is its error; anything else is a trap, after which nothing of it
+   * can be trusted.
+   */
   #guard<T>(call: () => T): T {
     if (this.#closed) throw new MailkeepError({ code: Code.Closed, fault: 'store', message: 'the engine is closed' });
     return thrown(call, (error) => {
@@ -314,6 +335,7 @@ function seed(): number {
 /** The buffers in an answer, which move instead of being copied. */
 function transferable(value: unknown): Transferable[] {
   if (value instanceof Uint8Array || value instanceof Float64Array) return [value.buffer];
-  if (typeof value === 'object' && value !== null && 'row' in value && value.row instanceof Uint8Array) return [value.row.buffer];
+  if (typeof value === 'object' && value !== null && 'row' in value && value.row instanceof Uint8Array)
+    return [value.row.buffer];
   return [];
 }

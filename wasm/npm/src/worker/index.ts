@@ -1,5 +1,5 @@
-// `mailkeep/worker`: the code of the dedicated worker. An app that wants its own worker file, for a TLS layer or for a bundler
-// that cannot follow the package's, writes `import { serve } from 'mailkeep/worker'; serve();` in it.
+// `mailkeep/worker`: the code of the dedicated worker. An app that wants its own worker file, for a TLS layer or for
+// a bundler that cannot follow the package's, writes `import { serve } from 'mailkeep/worker'; serve();` in it.
 import { type ToClient, type ToWorker } from '../calls.js';
 import { type ErrorRecord, MailkeepError, toRecord } from '../errors.js';
 import { exportFile, removeFile, restoreFile } from './files.js';
@@ -57,7 +57,11 @@ async function onFile(request: ToWorker & { t: 'file' }, post: (message: ToClien
 
 /** Does something while no tab has the store open. */
 async function alone(name: string, act: () => Promise<void>): Promise<void> {
-  const locked: ErrorRecord = { code: 105, fault: 'store', message: 'the database is open: close it in every tab first' };
+  const locked: ErrorRecord = {
+    code: 105,
+    fault: 'store',
+    message: 'the database is open: close it in every tab first',
+  };
   await navigator.locks.request(`mailkeep:${name}`, { ifAvailable: true }, async (lock) => {
     if (!lock) throw new MailkeepError(locked);
     await act();

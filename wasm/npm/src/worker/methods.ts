@@ -6,7 +6,16 @@ import type { Draft, LeftoverAction } from '../types.js';
 /** Those that the engine answers by itself. The others need the worker around it: connections and files. */
 export type EngineMethod = Exclude<
   Method,
-  'connect' | 'sync' | 'fetch' | 'watch' | 'stopWatching' | 'provideCredentials' | 'logout' | 'disconnect' | 'backup' | 'reopen'
+  | 'connect'
+  | 'sync'
+  | 'fetch'
+  | 'watch'
+  | 'stopWatching'
+  | 'provideCredentials'
+  | 'logout'
+  | 'disconnect'
+  | 'backup'
+  | 'reopen'
 >;
 
 type Table = { [M in EngineMethod]: (engine: RawEngine, ...args: Parameters<Calls[M]>) => ReturnType<Calls[M]> };
@@ -69,10 +78,30 @@ export const METHODS: Table = {
 
 /** Calls that change what a list shows. */
 export const CHANGING: ReadonlySet<Method> = new Set<Method>([
-  'addAccount', 'updateAccount', 'removeAccount', 'setRole', 'setFlags', 'moveMessages', 'copyMessages', 'deleteMessages',
-  'expungeMessages', 'archiveMessages', 'append', 'replaceDraft', 'markAllRead', 'emptyMailbox', 'createMailbox',
-  'renameMailbox', 'deleteMailbox', 'subscribe', 'cancelOperation', 'retryOperation', 'convertAccount', 'finishConversion',
-  'acknowledgeNewMail', 'evictBodies',
+  'addAccount',
+  'updateAccount',
+  'removeAccount',
+  'setRole',
+  'setFlags',
+  'moveMessages',
+  'copyMessages',
+  'deleteMessages',
+  'expungeMessages',
+  'archiveMessages',
+  'append',
+  'replaceDraft',
+  'markAllRead',
+  'emptyMailbox',
+  'createMailbox',
+  'renameMailbox',
+  'deleteMailbox',
+  'subscribe',
+  'cancelOperation',
+  'retryOperation',
+  'convertAccount',
+  'finishConversion',
+  'acknowledgeNewMail',
+  'evictBodies',
 ]);
 
 function parts({ raw, flags, internalDate }: Draft): [Uint8Array, string[], number | undefined] {

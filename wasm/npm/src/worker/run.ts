@@ -13,7 +13,9 @@ const MOST_WAITING = 1 << 20;
 /** The longest that `setTimeout` can wait. */
 const LONGEST_TIMER_MS = 0x7fffffff;
 
-/** How long a new connection waits to be told what it is for, in milliseconds. Known ahead, it goes out with the login. */
+/**
+ * How long a new connection waits to be told what it is for, in milliseconds. Known ahead, it goes out with the login.
+ */
 const FIRST_WISH_MS = 50;
 
 /** Events as the engine writes them. */
@@ -237,7 +239,10 @@ export class Session {
     }
     const readable = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#toLayer = controller) });
     const writer = this.#writer;
-    const writable = new WritableStream<Uint8Array>({ write: (chunk) => writer.write(chunk), close: () => writer.close() });
+    const writable = new WritableStream<Uint8Array>({
+      write: (chunk) => writer.write(chunk),
+      close: () => writer.close(),
+    });
     let inside: ByteStreams;
     try {
       inside = await layer({ readable, writable, secure: false }, { host: this.#server.host });
@@ -258,7 +263,10 @@ export class Session {
 
   /** Makes a wish, and waits until it is done. */
   request(wish: (raw: RawConnection) => number, signal: AbortSignal): Promise<SyncSummary | null> {
-    if (this.#closed) return Promise.reject(new MailkeepError({ code: Code.Disconnected, fault: 'server', message: 'the connection is closed' }));
+    if (this.#closed)
+      return Promise.reject(
+        new MailkeepError({ code: Code.Disconnected, fault: 'server', message: 'the connection is closed' }),
+      );
     return new Promise((resolve, reject) => {
       const request = this.#around.guard(() => wish(this.#raw));
       this.#requests.set(request, { resolve, reject });
@@ -289,7 +297,8 @@ export class Session {
     const { user: known, host, port } = this.#server;
     this.act((raw) => {
       if (credentials === null) raw.declineCredentials();
-      else if ('password' in credentials) raw.providePassword(credentials.user ?? known, credentials.password, credentials.authzid);
+      else if ('password' in credentials)
+        raw.providePassword(credentials.user ?? known, credentials.password, credentials.authzid);
       else if ('token' in credentials) raw.provideToken(credentials.user ?? known, credentials.token, host, port);
       else if ('external' in credentials) raw.provideExternal(credentials.authzid);
       else raw.provideAnonymous(credentials.anonymous);

@@ -12,8 +12,8 @@ export interface ByteStreams {
 }
 
 /**
- * Puts TLS over a transport inside the worker: a handshake with the mail server named `host`, then streams of what is inside.
- * It rejects where the handshake fails or the certificate is not the server's.
+ * Puts TLS over a transport inside the worker: a handshake with the mail server named `host`, then streams of what is
+ * inside. It rejects where the handshake fails or the certificate is not the server's.
  */
 export type TlsLayer = (transport: ByteStreams, options: { host: string }) => Promise<ByteStreams>;
 
@@ -22,13 +22,25 @@ const UNSENT = 1 << 20;
 
 /** What browsers call a WebSocket made of streams, where they have it: it holds the sender back while nobody reads. */
 interface SocketStream {
-  opened: Promise<{ readable: ReadableStream<string | ArrayBuffer | Uint8Array>; writable: WritableStream<Uint8Array> }>;
+  opened: Promise<{
+    readable: ReadableStream<string | ArrayBuffer | Uint8Array>;
+    writable: WritableStream<Uint8Array>;
+  }>;
 }
 
 /** Opens a WebSocket whose binary messages are the bytes of a TCP connection, as a relay carries them. */
-export async function openWebSocket(url: string, protocols: string[], secure: boolean, signal: AbortSignal): Promise<ByteStreams> {
-  const { WebSocketStream: Stream } = globalThis as { WebSocketStream?: new (url: string, options: object) => SocketStream };
-  const opening = Stream ? openStream(new Stream(url, { protocols, signal })) : openSocket(new WebSocket(url, protocols), signal);
+export async function openWebSocket(
+  url: string,
+  protocols: string[],
+  secure: boolean,
+  signal: AbortSignal,
+): Promise<ByteStreams> {
+  const { WebSocketStream: Stream } = globalThis as {
+    WebSocketStream?: new (url: string, options: object) => SocketStream;
+  };
+  const opening = Stream
+    ? openStream(new Stream(url, { protocols, signal }))
+    : openSocket(new WebSocket(url, protocols), signal);
   try {
     return { ...(await opening), secure };
   } catch {

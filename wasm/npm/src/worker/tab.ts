@@ -1,5 +1,6 @@
-// One tab among several. Whoever holds the Web Lock of the store's name leads: its worker has the store and the connections.
-// The others hand their calls to it over a channel of their own, and the next of them leads when it goes.
+// One tab among several. Whoever holds the Web Lock of the store's name leads: its worker has the store and the
+// connections. The others hand their calls to it over a channel of their own, and the next of them leads when it
+// goes.
 import type { ConnectRecord, ToClient, ToWorker } from '../calls.js';
 import { MailkeepError, toRecord } from '../errors.js';
 import { Pipes } from '../pipe.js';
@@ -41,7 +42,8 @@ export class Tab {
     this.#pipes = new Pipes((message) => this.#relay(message));
     this.#all.onmessage = ({ data }: MessageEvent<Announcement>) => this.#heard(data);
     this.#own.onmessage = ({ data }: MessageEvent<Relayed>) => this.#answered(data);
-    // Held as long as this worker lives: whoever gets it knows that this client is gone. Nobody may hear of it before it is held.
+    // Held as long as this worker lives: whoever gets it knows that this client is gone. Nobody may hear of it before
+    // it is held.
     void navigator.locks.request(this.#clientLock(open.client), () => {
       this.#isHeld = true;
       this.#hello();
@@ -124,7 +126,10 @@ export class Tab {
     const { readable, writable, secure, binding } = transport;
     const [up, down] = [this.#nextPipe++, this.#nextPipe++];
     readable.pipeTo(this.#pipes.sink(up)).catch(() => undefined);
-    this.#pipes.source(down).pipeTo(writable).catch(() => undefined);
+    this.#pipes
+      .source(down)
+      .pipeTo(writable)
+      .catch(() => undefined);
     const pipes = { kind: 'pipes' as const, up, down, secure, ...(binding && { binding }) };
     return { ...message, args: [account, { ...options, transport: pipes }] };
   }
