@@ -273,7 +273,7 @@ impl Engine {
         }
         let mut body = StagedBody::new(self.shared.store.new_blob(), raw.len() as u64);
         body.push(&raw);
-        let reading = body.prepare(&self.shared.limits);
+        let reading = body.read(&self.shared.limits);
         let internal_date = draft.internal_date.unwrap_or(now.wall_ms).div_euclid(1000) * 1000;
         Ok(NewMessage { body, reading, flags: draft.flags, internal_date })
     }

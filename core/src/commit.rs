@@ -1,7 +1,6 @@
 //! A commit as a value: taken, run on any thread, handed back.
 
 use crate::error::Result;
-use crate::limits::Limits;
 use crate::store::SharedStore;
 use crate::store::apply::{Outcome, apply};
 use crate::store::batch::Batch;
@@ -11,14 +10,12 @@ use crate::sync::Next;
 pub struct Commit {
     pub(crate) store: SharedStore,
     pub(crate) batch: Batch,
-    pub(crate) limits: Limits,
     pub(crate) next: Option<Next>,
 }
 
 impl Commit {
     /// Makes everything in it durable.
-    pub fn run(mut self) -> CommitDone {
-        self.batch.prepare(&self.limits);
+    pub fn run(self) -> CommitDone {
         let now = self.batch.now_wall_ms;
         let batch = self.batch;
         let outcome = self.store.write(now, |w| apply(w, batch)).map(|(mut outcome, commit)| {

@@ -431,11 +431,11 @@ impl Connection {
     }
 
     fn take_commit(&mut self, next: Option<Next>) -> Commit {
-        let mut empty = Batch::new(self.account);
+        let mut empty = Batch::new(self.account, self.shared.limits);
         empty.now_wall_ms = self.now.wall_ms;
         let batch = std::mem::replace(self.session.desk().batch, empty);
         self.batch_since = None;
-        Commit { store: self.shared.store.clone(), batch, limits: self.shared.limits, next }
+        Commit { store: self.shared.store.clone(), batch, next }
     }
 
     fn commit_done(&mut self, done: CommitDone) -> Result<()> {

@@ -1,7 +1,8 @@
 //! A batch: what arrived since the last commit, in the store's own terms.
 //!
-//! A batch is a value. It is filled while bytes come in and are hashed, prepared (messages read) without
-//! any lock, and applied in one write transaction, on whichever thread the host likes.
+//! A batch is a value. It is filled while bytes come in; what they say is hashed and read then, without any
+//! lock, so that with commits on a second thread the two share the work. It is applied in one write
+//! transaction, on whichever thread the host likes.
 
 use crate::flags::FlagSet;
 use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
@@ -23,6 +24,7 @@ pub(crate) struct Batch {
     pub(crate) now_wall_ms: i64,
     pub(crate) ops: Vec<Op>,
     weight: usize,
+    limits: Limits,
 }
 
 /// One fact to write.
@@ -169,7 +171,7 @@ pub(crate) struct MessageFact {
     pub(crate) parts: Option<Vec<Part>>,
     pub(crate) preview: Option<String>,
     pub(crate) body: Option<StagedBody>,
-    /// Filled when the batch is prepared.
+    /// What the header or the body says, once it is in a batch.
     pub(crate) reading: Option<Reading>,
 }
 
@@ -191,6 +193,14 @@ impl MessageFact {
             preview: None,
             body: None,
             reading: None,
+        }
+    }
+
+    fn read(&mut self, limits: &Limits) {
+        if let Some(body) = &mut self.body {
+            self.reading = Some(body.read(limits));
+        } else if let Some(header) = self.header.take() {
+            self.reading = Some(message::read_header(&header, limits));
         }
     }
 
@@ -226,7 +236,7 @@ pub(crate) struct StagedBody {
     hasher: Option<ContentHasher>,
     /// Octets announced, for sizing: never more than a chunk is set aside for them.
     announced: u64,
-    /// Filled when the batch is prepared.
+    /// Once all of it came.
     pub(crate) hash: Option<ContentHash>,
 }
 
@@ -243,8 +253,7 @@ impl StagedBody {
         }
     }
 
-    /// Adds bytes as they arrive, in vectors as long as the longest chunk. They are hashed here, so that
-    /// with commits on a second thread the two share the work.
+    /// Adds bytes as they arrive, in vectors as long as the longest chunk, and hashes them.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
@@ -315,7 +324,8 @@ impl StagedBody {
         self.hash
     }
 
-    pub(crate) fn prepare(&mut self, limits: &Limits) -> Reading {
+    /// Reads what the message says, once all of it came.
+    pub(crate) fn read(&mut self, limits: &Limits) -> Reading {
         self.finish();
         if self.stored > 0 {
             for chunk in &self.data {
@@ -341,11 +351,12 @@ fn extend_prefix(prefix: &mut Vec<u8>, data: &[u8]) {
 }
 
 impl Batch {
-    pub(crate) fn new(account: AccountId) -> Batch {
-        Batch { account, now_wall_ms: 0, ops: Vec::new(), weight: 0 }
+    pub(crate) fn new(account: AccountId, limits: Limits) -> Batch {
+        Batch { account, now_wall_ms: 0, ops: Vec::new(), weight: 0, limits }
     }
 
-    pub(crate) fn push(&mut self, op: Op) {
+    /// Adds a fact. What a message says is read now.
+    pub(crate) fn push(&mut self, mut op: Op) {
         self.weight += match &op {
             Op::Message(fact) => fact.weight(),
             Op::Piece { data, .. } | Op::Compared { header: data, .. } => data.len(),
@@ -355,6 +366,11 @@ impl Batch {
             Op::Account(fact) => 200 + fact.capabilities.iter().flatten().map(String::len).sum::<usize>(),
             _ => 200,
         };
+        match &mut op {
+            Op::Message(fact) => fact.read(&self.limits),
+            Op::Ledger(LedgerOp::Message(entry)) => entry.fact.read(&self.limits),
+            _ => {}
+        }
         self.ops.push(op);
     }
 
@@ -365,21 +381,5 @@ impl Batch {
     /// Octets held in memory, about.
     pub(crate) fn weight(&self) -> usize {
         self.weight
-    }
-
-    /// The work that needs no lock: the summaries of what arrived.
-    pub(crate) fn prepare(&mut self, limits: &Limits) {
-        for op in &mut self.ops {
-            let fact = match op {
-                Op::Message(fact) => fact,
-                Op::Ledger(LedgerOp::Message(entry)) => &mut entry.fact,
-                _ => continue,
-            };
-            if let Some(body) = &mut fact.body {
-                fact.reading = Some(body.prepare(limits));
-            } else if let Some(header) = fact.header.take() {
-                fact.reading = Some(message::read_header(&header, limits));
-            }
-        }
     }
 }

@@ -128,9 +128,8 @@ mod tests {
         let key = LedgerKey::of_uidl(uidl.as_bytes()).unwrap();
         let seen = SeenFact { key: key.clone(), uidl: uidl.into(), size: 40, doubtful: false, fresh: false };
         let entry = LedgerFact { seen, header: Some([7; 16]), received_ms: None, fact };
-        let mut batch = Batch::new(account);
+        let mut batch = Batch::new(account, Limits::DEFAULT);
         batch.push(Op::Ledger(LedgerOp::Message(Box::new(entry))));
-        batch.prepare(&Limits::DEFAULT);
         store.write(DAY_MS, |w| apply(w, batch)).unwrap();
         let row = ledger::row(&store.read().unwrap().tables, account, &key).unwrap().unwrap();
         row.message.unwrap()

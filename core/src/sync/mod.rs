@@ -216,7 +216,7 @@ impl Driver {
             events: VecDeque::new(),
             wishes: VecDeque::new(),
             leases,
-            batch: Batch::new(account),
+            batch: Batch::new(account, limits),
             next: None,
             options: *options,
             now: Now::default(),

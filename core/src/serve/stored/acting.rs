@@ -112,7 +112,7 @@ pub(super) fn stage(shared: &Shared, message: Appended<Vec<u8>>) -> Result<NewMe
     }
     let mut body = StagedBody::new(shared.store.new_blob(), raw.len() as u64);
     body.push(&raw);
-    let reading = body.prepare(&shared.limits);
+    let reading = body.read(&shared.limits);
     let internal_date = internal_date.div_euclid(1000) * 1000;
     Ok(NewMessage { body, reading, flags, internal_date })
 }

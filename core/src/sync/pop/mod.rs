@@ -168,7 +168,7 @@ impl PopSession {
             server,
             wait: None,
             leases,
-            batch: Batch::new(account),
+            batch: Batch::new(account, limits),
             next: None,
             events: VecDeque::new(),
             wishes: VecDeque::new(),
