@@ -244,3 +244,27 @@ fn a_message_that_is_not_there_is_missed_though_the_count_is_right() {
         host.assert_in_step();
     }
 }
+
+/// A mailbox that was deleted here and, before that was sent, by another too: one that another made under its name later
+/// stayed hidden, as if it were still to be deleted.
+#[test]
+fn a_mailbox_made_anew_under_the_name_of_one_deleted_on_both_sides_is_seen() {
+    for capabilities in ["IMAP4rev1", FULL] {
+        let (server, mut host) = synced(capabilities);
+        // Something is to go out of it first, and so the list tells before the deletion is tried.
+        let (lists, work) = (host.mailbox("Lists"), host.mailbox("Work"));
+        host.engine.move_messages(host.now, &[id(&host, "Lists", 1)], work).expect("here");
+        host.engine.delete_mailbox(host.now, lists).expect("deleted");
+        server.change().delete_mailbox("Lists", support::model::By::Other).expect("deleted");
+        once(&mut host);
+        let deletes = |op: &Operation| matches!(op.kind, OperationKind::DeleteMailbox { .. });
+        assert!(!pending(&host).iter().any(deletes), "{capabilities}: {:?}", pending(&host));
+        host.drop_connection();
+        server.create("Lists");
+        server.deliver("Lists", mail(9));
+        once(&mut host);
+        let seen = host.snapshot();
+        let lists = seen.mailboxes.iter().find(|m| m.name == "Lists");
+        assert_eq!(lists.map(|m| m.messages.len()), Some(1), "{capabilities}\n{}", host.said());
+    }
+}

@@ -77,6 +77,8 @@ pub(crate) fn listed(
         for (id, _) in missing {
             met(w, id, &MailboxGoal::Delete)?;
             go(w, id)?;
+            // One that another makes under its name is not to be deleted.
+            w.mailbox(id)?.wish.doomed = false;
         }
     }
     Ok(())

@@ -107,6 +107,7 @@ impl Sim {
     /// Some devices sync, at once where there are several.
     pub fn sync(&mut self, who: &[usize]) {
         let mut under_way = Vec::new();
+        self.syncing = who.to_vec();
         for &number in who {
             if (self.setup.cuts || self.setup.refusals) && self.dice.below(2) == 0 {
                 self.arrange_fault_for(number);
@@ -137,6 +138,7 @@ impl Sim {
                 self.end_sync(&running);
             }
         }
+        self.syncing.clear();
     }
 
     fn begin_sync(&mut self, number: usize, trouble: Trouble) {

@@ -31,6 +31,8 @@ const LEAST: &[(&str, u64)] = &[
     ("conflict: renamed there, moved into here", 50),
     ("conflict: UIDVALIDITY changed with operations pending", 300),
     ("conflict: it reappeared under a new UID", 150),
+    ("another: copies what a device is about to put there", 60),
+    ("race: another put the same message to the same place", 60),
     ("UIDVALIDITY: reset", 300),
     ("UIDVALIDITY: shuffled", 300),
     ("cut: at a command", 1_000),

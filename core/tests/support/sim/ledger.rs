@@ -44,6 +44,8 @@ pub struct Entry {
     /// Copies that another client made, and that were there at once.
     pub copies_made: u32,
     pub deletes: u32,
+    /// How often another client put it where a device may have put it too: then one may stand for both.
+    pub alike: u32,
     /// Its mailbox was deleted, or was to be: how many of it went is not known.
     pub wiped: bool,
     pub moves: Vec<Party>,
@@ -125,7 +127,7 @@ impl Entry {
         if !self.sure || self.wiped || self.marked && self.deletes > 0 {
             return 0;
         }
-        (1 + self.copies_made).saturating_sub(self.deletes)
+        (1 + self.copies_made).saturating_sub(self.deletes + self.alike).max(u32::from(self.deletes == 0))
     }
 
     /// How many there may be at most. Where a move is a COPY and an expunge, two that move the same message at once leave

@@ -11,6 +11,7 @@ pub mod enough;
 pub mod judge;
 pub mod ledger;
 pub mod others;
+pub mod rivals;
 pub mod setup;
 
 use std::cell::RefCell;
@@ -40,6 +41,8 @@ pub struct Sim {
     pub renamed: bool,
     /// Connections broke, or programs ended.
     pub answers_are_lost: bool,
+    /// Devices with a sync under way.
+    pub syncing: Vec<usize>,
     /// Nothing goes wrong any more.
     pub quiet: bool,
     trace: Trace,
@@ -75,6 +78,7 @@ pub fn run(seed: u64, base: &[u8], trace: &Trace) -> Counts {
         wipers: BTreeSet::new(),
         renamed: false,
         answers_are_lost: false,
+        syncing: Vec::new(),
         quiet: false,
         trace: trace.clone(),
         talks: std::env::var("SIM_TALK").is_ok(),

@@ -75,16 +75,17 @@ impl Sim {
         if from == to {
             return;
         }
+        self.another_puts(&token, &to);
         let new = self.server.move_message(&from, uid, &to);
         self.note(format!("another: moves {token}, {uid} in {from}, to {to} as {new}"));
         self.another_did(&token, Deed::Move);
     }
 
     fn another_copies(&mut self) {
-        let (Some((from, uid, token)), Some(to)) = (self.any_message_there(), self.any_mailbox_there())
-        else {
-            return;
-        };
+        // Often just what a device is about to move or to copy.
+        let rival = if self.dice.below(4) > 0 { self.rival_place() } else { None };
+        let any = |sim: &mut Sim| Some((sim.any_message_there()?, sim.any_mailbox_there()?));
+        let Some(((from, uid, token), to)) = rival.clone().or_else(|| any(self)) else { return };
         let held = self.server.audit().mailboxes[&from]
             .messages
             .iter()
@@ -93,9 +94,13 @@ impl Sim {
             // The copy would be marked too, and go with the next EXPUNGE.
             return;
         }
+        self.another_puts(&token, &to);
         let new = self.server.copy(&from, uid, &to);
         self.note(format!("another: copies {token}, {uid} in {from}, to {to} as {new}"));
         self.another_did(&token, Deed::Copy);
+        if rival.is_some() {
+            self.comes_first();
+        }
     }
 
     /// What is there again is the same message under a new number.
@@ -107,6 +112,8 @@ impl Sim {
         if from == by {
             return;
         }
+        self.another_puts(&token, &by);
+        self.another_puts(&token, &from);
         let away = self.server.move_message(&from, uid, &by);
         let back = self.server.move_message(&by, away, &from);
         self.note(format!("another: {token} goes from {uid} in {from} by {by} back to {back}"));
