@@ -5,7 +5,7 @@ mod support;
 use mailkeep::flags::Flags;
 use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState, Role};
 use support::model::FULL;
-use support::{Host, ModelServer, mail};
+use support::{Host, Mail, ModelServer, mail};
 
 /// Capability sets from nothing to everything.
 const SETS: &[&str] = &[
@@ -294,4 +294,34 @@ fn what_waits_can_be_taken_back() {
     }
     assert_eq!(host.snapshot(), before);
     settle(&mut host, &server);
+}
+
+/// RFC 7889: what a server takes no message of is not sent to it, not even its first octet.
+#[test]
+fn a_message_larger_than_what_is_taken_is_not_sent() {
+    for (capabilities, by_mailbox) in
+        [("APPENDLIMIT=1000", None), ("APPENDLIMIT", Some(1000)), ("APPENDLIMIT", None)]
+    {
+        let server = ModelServer::with_capabilities(&format!("IMAP4rev1 LITERAL+ UIDPLUS {capabilities}"));
+        server.change().manners.append_limit = by_mailbox;
+        let mut host = Host::new(&server);
+        host.sync_all();
+        let inbox = host.inbox();
+        let long = Mail::new(2).attachment(2_000).build();
+        host.engine.append(host.now, inbox, Draft::new(mail(1))).expect("here");
+        host.engine.append(host.now, inbox, Draft::new(long)).expect("here");
+        let _ = server.take_log();
+        host.sync_all();
+        let pending = host.engine.pending(None).expect("the journal");
+        let appends = server.take_log().iter().filter(|line| line.contains("APPEND INBOX")).count();
+        if capabilities == "APPENDLIMIT" && by_mailbox.is_none() {
+            // NIL: there is no limit.
+            assert_eq!((pending.len(), appends), (0, 2), "{capabilities}");
+            continue;
+        }
+        assert_eq!(appends, 1, "{capabilities}: what is short enough goes");
+        let [operation] = &pending[..] else { panic!("{capabilities}: {pending:?}") };
+        let OperationState::SetAside { reason } = &operation.state else { panic!("{operation:?}") };
+        assert!(reason.contains("1000 at most"), "{reason}");
+    }
 }

@@ -62,4 +62,10 @@ impl Capabilities {
     pub fn list_extended(&self) -> bool {
         self.has("LIST-EXTENDED") || self.has("IMAP4REV2")
     }
+
+    /// Octets of the largest message that any mailbox takes, where the server tells it for all at once
+    /// (`APPENDLIMIT=n`, RFC 7889 §4).
+    pub fn append_limit(&self) -> Option<u64> {
+        self.words.iter().find_map(|w| w.strip_prefix("APPENDLIMIT=")?.parse().ok())
+    }
 }

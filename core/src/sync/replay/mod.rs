@@ -43,6 +43,8 @@ pub(crate) struct Replay {
     source: Option<Source>,
     /// UIDVALIDITY and UIDNEXT of mailboxes that something is put into.
     numbers: HashMap<MailboxId, (u32, u32)>,
+    /// Octets of the largest message that a mailbox takes, where it told.
+    append_limits: HashMap<MailboxId, u64>,
     /// Messages in mailboxes that are to be deleted.
     counts: HashMap<MailboxId, u32>,
     /// Messages that are sent in this stage.
@@ -357,6 +359,9 @@ impl Driver {
         let Some((id, _)) = all.iter().find(|(_, m)| is_meant(m)) else { return Ok(()) };
         if let Some(validity) = status.uid_validity {
             replay.numbers.insert(*id, (validity, status.uid_next.unwrap_or(0)));
+        }
+        if let Some(limit) = status.append_limit {
+            replay.append_limits.insert(*id, limit);
         }
         if let Some(messages) = status.messages {
             self.counted(*id, messages);

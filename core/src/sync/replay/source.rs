@@ -170,7 +170,11 @@ impl Driver {
     pub(super) fn ask_numbers(&mut self, mailboxes: HashSet<MailboxId>) -> Result<()> {
         for mailbox in sorted(mailboxes.into_iter()) {
             let Ok(record) = query::mailbox(&self.store.read()?.tables, mailbox) else { continue };
-            let items = vec![StatusItem::UidNext, StatusItem::UidValidity];
+            let mut items = vec![StatusItem::UidNext, StatusItem::UidValidity];
+            if self.capabilities.has("APPENDLIMIT") {
+                // Told for each mailbox (RFC 7889 §3.2).
+                items.push(StatusItem::AppendLimit);
+            }
             let status = Command::Status { mailbox: record.wire_name, items };
             self.send_step(&status, Step::Numbers)?;
         }

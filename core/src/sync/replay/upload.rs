@@ -86,6 +86,17 @@ impl Driver {
                 self.refuse(op, "the message is not here whole");
                 continue;
             };
+            let limit = self.append_limit(to);
+            if let Some(limit) = limit.filter(|limit| outgoing.raw.len() as u64 > *limit) {
+                // The server would read all of it to refuse it, or end the connection.
+                self.batch.push(Op::Replay(ReplayFact::NotDone(vec![message])));
+                let octets = outgoing.raw.len();
+                self.refuse(
+                    op,
+                    &format!("the message has {octets} octets, and the server takes {limit} at most"),
+                );
+                continue;
+            }
             let flags = outgoing.flags.clone();
             let command = Command::Append {
                 mailbox: record.wire_name,
@@ -102,6 +113,12 @@ impl Driver {
             }
         }
         self.stage_is_over_if_answered()
+    }
+
+    /// Octets of the largest message that a mailbox takes, where the server told (RFC 7889).
+    fn append_limit(&self, mailbox: MailboxId) -> Option<u64> {
+        let told = self.replay.as_ref().and_then(|r| r.append_limits.get(&mailbox).copied());
+        told.or(self.capabilities.append_limit())
     }
 
     pub(super) fn append_answered(
