@@ -252,6 +252,16 @@ impl Engine {
         query::page(&self.shared.store.read()?.tables, mailbox, after, limit)
     }
 
+    /// A page of a mailbox's messages from a place in its list on: 0 is the newest. For lists that a person may scroll to
+    /// any place at once; it costs a walk over the entries before, so whoever reads in order uses
+    /// [`messages`](Engine::messages). Beyond the end, and of a mailbox that is no more, it is empty.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn messages_at(&self, mailbox: MailboxId, position: u64, limit: usize) -> Result<Page> {
+        query::page_at(&self.shared.store.read()?.tables, mailbox, position, limit)
+    }
+
     /// One message.
     ///
     /// # Errors

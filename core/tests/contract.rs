@@ -337,6 +337,30 @@ fn flags_alone_that_change_while_idling_are_stored() {
 }
 
 #[test]
+fn a_page_by_position_is_the_list_from_there_on() {
+    let server = ModelServer::new(Tier::Everything);
+    for n in 1..=23 {
+        server.deliver("INBOX", mail(n));
+    }
+    let mut host = Host::new(&server);
+    host.sync_all();
+    let inbox = host.inbox();
+    let all = host.engine.messages(inbox, None, 100).unwrap().rows;
+    assert_eq!(all.len(), 23);
+    for (position, limit) in [(0, 5), (1, 5), (7, 1), (20, 10), (22, 1)] {
+        let page = host.engine.messages_at(inbox, position, limit).unwrap();
+        let end = (position as usize + limit).min(23);
+        assert_eq!(page.rows, all[position as usize..end], "from {position} on");
+        let following = page.next.map(|next| host.engine.messages(inbox, Some(&next), 1).unwrap().rows);
+        assert_eq!(following, all.get(end).map(|row| vec![row.clone()]), "behind {position} and {limit}");
+    }
+    for beyond in [23, 24, u64::MAX] {
+        let page = host.engine.messages_at(inbox, beyond, 5).unwrap();
+        assert!(page.rows.is_empty() && page.next.is_none(), "at {beyond}");
+    }
+}
+
+#[test]
 fn note_09_mail_between_two_idles_is_not_missed() {
     let (server, mut host) = watching(Tier::Everything);
     // IDLE is ended and begun again in time; the mail comes with the tagged answer between the two.

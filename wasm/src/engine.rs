@@ -96,6 +96,13 @@ impl RawEngine {
         Ok(self.engine.messages(given::mailbox(mailbox)?, after.as_ref(), limit as usize)?.to_bytes())
     }
 
+    /// A page of messages, packed, newest first, from a position in the list on.
+    #[wasm_bindgen(js_name = messagesAt)]
+    pub fn messages_at(&self, mailbox: f64, position: f64, limit: u32) -> Answer<Vec<u8>> {
+        let position = given::whole("position", position)?;
+        Ok(self.engine.messages_at(given::mailbox(mailbox)?, position, limit as usize)?.to_bytes())
+    }
+
     /// The row of one message, packed as a page of one.
     #[wasm_bindgen(js_name = messageRow)]
     pub fn message_row(&self, message: f64) -> Answer<Vec<u8>> {

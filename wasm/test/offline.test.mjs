@@ -32,6 +32,21 @@ test('a first sync brings every message, byte for byte', async () => {
   const summary = await sync(page, account, around.relay.url);
   assert.equal(summary.messagesAdded, MESSAGES + 40);
   assert.deepEqual(known(await list(page, account)), known(around.server.dump('anna')));
+  const byPosition = await page.evaluate(async (id) => {
+    const { mail } = globalThis;
+    const inbox = (await mail.mailboxes(id)).find((mailbox) => mailbox.role === 'inbox').id;
+    const ids = ({ rows }) => rows.map((row) => row.id);
+    const all = ids(await mail.messages(inbox, { limit: 1000 }));
+    return {
+      all,
+      middle: ids(await mail.messagesAt(inbox, 120, { limit: 30 })),
+      end: ids(await mail.messagesAt(inbox, all.length - 5)),
+      beyond: await mail.messagesAt(inbox, all.length),
+    };
+  }, account);
+  assert.deepEqual(byPosition.middle, byPosition.all.slice(120, 150));
+  assert.deepEqual(byPosition.end, byPosition.all.slice(-5));
+  assert.deepEqual(byPosition.beyond, { rows: [], next: null });
   const again = await sync(page, account, around.relay.url);
   assert.equal(again.messagesAdded, 0);
   // The greeting, three of SCRAM's, which answer back, and the last brings everything: as in a native program.

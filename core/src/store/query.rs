@@ -167,6 +167,23 @@ pub(crate) fn page(
     Ok(page)
 }
 
+/// A page of a mailbox's messages from a position in that order on.
+pub(crate) fn page_at(tables: &Snapshot, mailbox: MailboxId, position: u64, limit: usize) -> Result<Page> {
+    if position == 0 {
+        return page(tables, mailbox, None, limit);
+    }
+    let (from, end) = (keys::mailbox(mailbox), keys::after_mailbox(mailbox));
+    let mut before = position;
+    for entry in tables.by_date.range::<&[u8]>(from.as_slice()..end.as_slice())?.rev() {
+        let (key, _) = entry?;
+        before -= 1;
+        if before == 0 {
+            return page(tables, mailbox, Some(&Cursor(key.value().to_vec())), limit);
+        }
+    }
+    Ok(Page { rows: Vec::new(), next: None })
+}
+
 /// Builds rows, looking shared things up once.
 struct Rows<'a> {
     tables: &'a Snapshot,

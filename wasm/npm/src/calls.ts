@@ -38,6 +38,7 @@ export interface Calls {
   mailbox(mailbox: number): Mailbox;
   setRole(mailbox: number, role: Role | 'none' | 'server'): void;
   messages(mailbox: number, after: Uint8Array | null, limit: number): Uint8Array;
+  messagesAt(mailbox: number, position: number, limit: number): Uint8Array;
   message(message: number): { row: Uint8Array; details: MessageDetails };
   body(message: number, offset: number, length: number): Uint8Array | null;
   text(message: number): string | null;
@@ -101,6 +102,7 @@ export const REPEATABLE: ReadonlySet<Method> = new Set<Method>([
   'mailboxes',
   'mailbox',
   'messages',
+  'messagesAt',
   'message',
   'body',
   'text',

@@ -245,6 +245,14 @@ export class Mailkeep {
     return decodePage(await this.#call('messages', mailbox, options.after ?? null, options.limit ?? 50));
   }
 
+  /**
+   * A page from a place in the list on, 0 being the newest: for lists that are scrolled to any place at once. It walks
+   * over what is before; whoever reads in order uses {@link Mailkeep.messages}.
+   */
+  async messagesAt(mailbox: number, position: number, options: { limit?: number } = {}): Promise<T.Page> {
+    return decodePage(await this.#call('messagesAt', mailbox, position, options.limit ?? 50));
+  }
+
   /** Every message of a mailbox, newest first, read page by page while it is iterated. */
   async *allMessages(mailbox: number, pageSize = 200): AsyncGenerator<T.MessageRow, void, void> {
     let after: Uint8Array | null = null;

@@ -57,6 +57,11 @@ export class MailServer {
     return this.#do(`fill ${user} ${mailbox} ${count} 1 ${average}`);
   }
 
+  /** One message, octet for octet; the date in seconds since 1970. */
+  deliver(user, mailbox, date, raw) {
+    return this.#do(`deliver ${user} ${mailbox} ${date} ${Buffer.from(raw).toString('base64')}`);
+  }
+
   stop() {
     return this.#do('stop');
   }

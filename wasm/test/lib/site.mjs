@@ -4,17 +4,20 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
 const TYPES = {
+  '.css': 'text/css',
   '.html': 'text/html',
   '.js': 'text/javascript',
   '.mjs': 'text/javascript',
+  '.svg': 'image/svg+xml',
   '.wasm': 'application/wasm',
+  '.webmanifest': 'application/manifest+json',
 };
 
 /** The one line of policy that an app needs: its own scripts, WebAssembly, its worker, its relay. */
 export const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws://127.0.0.1:*";
 
-/** Serves folders under prefixes: `{ '/mailkeep/': 'wasm/npm/dist/', '/': 'site/' }`. */
-export async function serveSite(folders, { policy = POLICY } = {}) {
+/** Serves folders under prefixes: `{ '/mailkeep/': 'wasm/npm/dist/', '/': 'site/' }`; on any port where none is named. */
+export async function serveSite(folders, { policy = POLICY, port = 0 } = {}) {
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, 'http://site').pathname));
     const prefix = Object.keys(folders)
@@ -36,7 +39,7 @@ export async function serveSite(folders, { policy = POLICY } = {}) {
     });
     createReadStream(file).pipe(response);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     // A secure context, as far as browsers are concerned.
     url: `http://localhost:${server.address().port}`,

@@ -32,6 +32,7 @@ export const METHODS: Table = {
   mailbox: (engine, mailbox) => read(engine.mailbox(mailbox)),
   setRole: (engine, mailbox, role) => engine.setRole(mailbox, role),
   messages: (engine, mailbox, after, limit) => engine.messages(mailbox, after, limit),
+  messagesAt: (engine, mailbox, position, limit) => engine.messagesAt(mailbox, position, limit),
   message: (engine, message) => ({ row: engine.messageRow(message), details: read(engine.messageDetails(message)) }),
   body: (engine, message, offset, length) => engine.body(message, offset, length) ?? null,
   text: (engine, message) => engine.text(message) ?? null,

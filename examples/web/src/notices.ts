@@ -1,0 +1,41 @@
+// What the person is told: in passing, by a line that goes by itself and that screen readers speak; and what went wrong,
+// which stays until it is closed.
+import { MailkeepError } from 'mailkeep';
+import { button, el, icon, put } from './dom.js';
+import type { Reader } from './reader.js';
+import { inWords } from './words.js';
+
+const SHOWN_MS = 5_000;
+
+export class Notices {
+  readonly toast = el('div', { class: 'toast', role: 'status', 'aria-live': 'polite' });
+  readonly trouble = el('div', { class: 'trouble', role: 'alert' });
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(reader: Reader) {
+    reader.said.listen((text) => this.#say(text));
+    reader.failed.listen((error) => this.#fail(reader, error));
+  }
+
+  #say(text: string): void {
+    this.toast.textContent = text;
+    this.toast.classList.add('shown');
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.toast.classList.remove('shown'), SHOWN_MS);
+  }
+
+  #fail(reader: Reader, error: unknown): void {
+    const isStore = error instanceof MailkeepError && error.fault === 'store';
+    const again = async (): Promise<void> => {
+      put(this.trouble);
+      await reader.attempt(() => reader.mail.reopen());
+    };
+    put(
+      this.trouble,
+      icon('help'),
+      el('p', {}, inWords(error)),
+      isStore && button('sync', 'Try again', () => void again(), { shown: true }),
+      button('close', 'Close this notice', () => put(this.trouble)),
+    );
+  }
+}
