@@ -57,7 +57,7 @@ fn a_history_leaves_the_same_store_everywhere() {
         host.engine.close();
         let bytes = storage.to_bytes();
         assert_eq!(hash(&again.to_bytes()), hash(&bytes), "{tier:?}: octet for octet");
-        println!("final store, {tier:?}: holds {}", hash(held.as_bytes()));
-        println!("final store, {tier:?}: {} octets, {}", bytes.len(), hash(&bytes));
+        eprintln!("final store, {tier:?}: holds {}", hash(held.as_bytes()));
+        eprintln!("final store, {tier:?}: {} octets, {}", bytes.len(), hash(&bytes));
     }
 }

@@ -122,7 +122,7 @@ impl World {
                 assert_eq!((message.size, message.internal_ms), (facts.size, facts.internal_date));
                 let content = self.mail.content(id, row.uid).unwrap().unwrap();
                 let raw = self.mail.read(&content, 0..facts.size).unwrap();
-                assert_eq!(message.raw.as_ref(), Some(&raw), "the bytes are the same");
+                assert_eq!(message.raw.as_ref(), Some(&raw.into_owned()), "the bytes are the same");
             }
         }
     }

@@ -3,6 +3,7 @@
 //! A session keeps no mail and no truth of its own: it holds the numbers that it has told its client, and
 //! asks the [`Backend`] for everything else. What IMAP promises its clients rests on what is written here.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -170,7 +171,18 @@ pub trait Backend {
     ///
     /// # Errors
     /// The store's.
-    fn read(&self, content: &Self::Content, octets: Range<u64>) -> Result<Vec<u8>>;
+    fn read<'c>(&self, content: &'c Self::Content, octets: Range<u64>) -> Result<Cow<'c, [u8]>>;
+
+    /// The header of a message, up to and with its blank line; `None` where it is not here any more. Searches and lists of
+    /// mail ask for it, message after message: it should be kept beside the message.
+    ///
+    /// # Errors
+    /// The store's.
+    fn header(&self, mailbox: MailboxId, uid: u32) -> Result<Option<Vec<u8>>> {
+        let Some(description) = self.description(mailbox, uid)? else { return Ok(None) };
+        let Some(content) = self.content(mailbox, uid)? else { return Ok(None) };
+        Ok(Some(self.read(&content, description.index.header())?.into_owned()))
+    }
 
     /// Octets of a message as POP3 counts and sends them, every line ended by CRLF (RFC 1939 §11;
     /// [`text_size`](crate::wire::text_size)); `None` where it is not here any more. It is asked for every message of

@@ -1,5 +1,6 @@
 //! FETCH, made while it goes out: message by message, item by item, and large octets in pieces (RFC 9051 §6.4.5).
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -44,8 +45,34 @@ struct Open<C> {
     // Got before the first word of the answer, which cannot be taken back if the message goes meanwhile.
     facts: Facts,
     description: Arc<Description>,
-    content: Option<C>,
+    octets: Octets<C>,
     stream: Option<Stream>,
+}
+
+/// What the octets of an answer are read from.
+enum Octets<C> {
+    /// None are asked for.
+    None,
+    /// No more than the message's header is asked for.
+    Header(Vec<u8>),
+    Content(C),
+}
+
+impl<C> Octets<C> {
+    fn read<B: Backend<Content = C>>(
+        &self,
+        backend: &B,
+        range: Range<u64>,
+    ) -> Result<Cow<'_, [u8]>, Refusal> {
+        match self {
+            Octets::None => Ok(Cow::default()),
+            Octets::Header(header) => {
+                let at = |place: u64| usize::try_from(place).map_or(header.len(), |at| at.min(header.len()));
+                Ok(Cow::Borrowed(&header[at(range.start)..at(range.end)]))
+            }
+            Octets::Content(content) => backend.read(content, range),
+        }
+    }
 }
 
 /// Octets of a section that are on their way.
@@ -186,7 +213,7 @@ impl<U: Users> Session<U> {
             if row.modseq <= fetching.since {
                 return Ok(true);
             }
-            let Some((facts, description, content)) = hold(backend, *mailbox, uid, items)? else {
+            let Some((facts, description, octets)) = hold(backend, *mailbox, uid, items)? else {
                 fetching.refused.get_or_insert_with(Answer::some_are_gone);
                 return Ok(true);
             };
@@ -199,7 +226,7 @@ impl<U: Users> Session<U> {
                 self.tell_keywords(&row);
             }
             let writer = FetchWriter::begin(seq, style, &mut self.out);
-            let open = Open { row, recent, writer, next: 0, facts, description, content, stream: None };
+            let open = Open { row, recent, writer, next: 0, facts, description, octets, stream: None };
             fetching.open = Some(open);
             return Ok(true);
         };
@@ -249,7 +276,7 @@ fn row_of<B: Backend>(
     Ok(rows.pop_front_if(|row| row.uid == uid))
 }
 
-type Held<C> = (Facts, Arc<Description>, Option<C>);
+type Held<C> = (Facts, Arc<Description>, Octets<C>);
 
 /// What the items need of a message; `None` where it is not here any more.
 fn hold<B: Backend>(
@@ -260,6 +287,7 @@ fn hold<B: Backend>(
 ) -> Result<Option<Held<B::Content>>, Refusal> {
     use FetchItem::*;
     let any = |fits: fn(&FetchItem) -> bool| items.iter().any(fits);
+    let header = any(is_of_header);
     let octets = any(|item| {
         matches!(
             item,
@@ -269,24 +297,37 @@ fn hold<B: Backend>(
                 | BinaryPeek { .. }
                 | BinarySize { .. }
                 | Rfc822
-                | Rfc822Header
                 | Rfc822Text
-        )
+        ) && !is_of_header(item)
     });
-    let mut held: Held<B::Content> = (Facts::default(), Arc::default(), None);
+    let mut held: Held<B::Content> = (Facts::default(), Arc::default(), Octets::None);
     if any(|item| matches!(item, InternalDate | Rfc822Size | EmailId | ThreadId | SaveDate)) {
         let Some(facts) = backend.facts(mailbox, uid)? else { return Ok(None) };
         held.0 = facts;
     }
-    if octets || any(|item| matches!(item, Envelope | Body | BodyStructure)) {
+    if octets || header || any(|item| matches!(item, Envelope | Body | BodyStructure)) {
         let Some(description) = backend.description(mailbox, uid)? else { return Ok(None) };
         held.1 = description;
     }
     if octets {
         let Some(content) = backend.content(mailbox, uid)? else { return Ok(None) };
-        held.2 = Some(content);
+        held.2 = Octets::Content(content);
+    } else if header {
+        let Some(header) = backend.header(mailbox, uid)? else { return Ok(None) };
+        held.2 = Octets::Header(header);
     }
     Ok(Some(held))
+}
+
+/// Whether an item is of the message's own header alone.
+fn is_of_header(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Rfc822Header => true,
+        FetchItem::Section { section, .. } | FetchItem::Peek { section, .. } => {
+            matches!(section, Section::Header | Section::HeaderFields(_) | Section::HeaderFieldsNot(_))
+        }
+        _ => false,
+    }
 }
 
 fn has_unknown_encoding(description: &Description, items: &[FetchItem]) -> bool {
@@ -352,7 +393,7 @@ fn put_item<B: Backend>(
         }
         FetchItem::BinarySize { part } => {
             let size = match open.description.index.binary(part) {
-                Some((range, encoding)) => decoded_size(backend, open.content.as_ref(), range, encoding)?.0,
+                Some((range, encoding)) => decoded_size(backend, &open.octets, range, encoding)?.0,
                 None => 0,
             };
             open.writer.put(&FetchValue::BinarySize { part, size }, out);
@@ -390,10 +431,7 @@ fn put_section<'v, B: Backend>(
             open.stream = Some(Stream { octets: range, decoder: None, skip: 0, left });
         }
         Some(Located::Fields { header, named }) => {
-            let header = match &open.content {
-                Some(content) => backend.read(content, header)?,
-                None => Vec::new(),
-            };
+            let header = open.octets.read(backend, header)?;
             let fields = select_fields(&header, names_of(section), named);
             let range = cut(0..fields.len() as u64, partial);
             let octets = &fields[range.start as usize..range.end as usize];
@@ -434,7 +472,7 @@ fn put_binary<B: Backend>(
         open.writer.put(&FetchValue::Binary { part, origin, octets: SectionOctets::Nil }, out);
         return Ok(());
     };
-    let (size, has_nul) = decoded_size(backend, open.content.as_ref(), range.clone(), encoding)?;
+    let (size, has_nul) = decoded_size(backend, &open.octets, range.clone(), encoding)?;
     let wanted = cut(0..size, partial);
     let left = wanted.end - wanted.start;
     let octets = SectionOctets::Follow(left, has_nul);
@@ -447,14 +485,14 @@ fn put_binary<B: Backend>(
 /// How many octets a part has once decoded, and whether a NUL is among them.
 fn decoded_size<B: Backend>(
     backend: &B,
-    content: Option<&B::Content>,
+    octets: &Octets<B::Content>,
     mut range: Range<u64>,
     encoding: TransferEncoding,
 ) -> Result<(u64, bool), Refusal> {
     let Some(mut decoder) = Decoder::new(encoding) else { return Ok((0, false)) };
     let (mut size, mut has_nul, mut decoded) = (0, false, Vec::new());
     while range.start < range.end {
-        let chunk = read_chunk(backend, content, &mut range)?;
+        let chunk = read_chunk(backend, octets, &mut range)?;
         decoder.push(&chunk, &mut decoded);
         if range.start == range.end {
             decoder.finish(&mut decoded);
@@ -476,14 +514,14 @@ fn go_on_streaming<B: Backend>(
         open.stream = None;
         return Ok(());
     }
-    let mut chunk = read_chunk(backend, open.content.as_ref(), &mut stream.octets)?;
+    let mut chunk = read_chunk(backend, &open.octets, &mut stream.octets)?;
     if let Some(decoder) = &mut stream.decoder {
         let mut decoded = Vec::new();
         decoder.push(&chunk, &mut decoded);
         if stream.octets.start == stream.octets.end {
             decoder.finish(&mut decoded);
         }
-        chunk = decoded;
+        chunk = Cow::Owned(decoded);
     }
     let skipped = stream.skip.min(chunk.len() as u64);
     stream.skip -= skipped;
@@ -495,16 +533,13 @@ fn go_on_streaming<B: Backend>(
 }
 
 /// The next octets of a range.
-fn read_chunk<B: Backend>(
+fn read_chunk<'o, B: Backend>(
     backend: &B,
-    content: Option<&B::Content>,
+    octets: &'o Octets<B::Content>,
     range: &mut Range<u64>,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Cow<'o, [u8]>, Refusal> {
     let end = range.end.min(range.start.saturating_add(CHUNK as u64));
-    let chunk = match content {
-        Some(content) => backend.read(content, range.start..end)?,
-        None => Vec::new(),
-    };
+    let chunk = octets.read(backend, range.start..end)?;
     if chunk.len() as u64 != end - range.start {
         // So many octets were announced, and there is no taking it back.
         return Err(Refusal::Failed("a message is shorter than it was".into()));

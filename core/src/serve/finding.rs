@@ -288,21 +288,14 @@ impl<B: Backend> Subject for Looked<'_, B> {
     }
 
     fn header(&self) -> Result<Cow<'_, [u8]>, Refusal> {
-        let header = once(&self.header, || {
-            let Some(description) = self.backend.description(self.mailbox, self.row.uid)? else {
-                return Ok(Vec::new());
-            };
-            let Some(content) = self.backend.content(self.mailbox, self.row.uid)? else {
-                return Ok(Vec::new());
-            };
-            self.backend.read(&content, description.index.header())
-        })?;
+        let header =
+            once(&self.header, || Ok(self.backend.header(self.mailbox, self.row.uid)?.unwrap_or_default()))?;
         Ok(Cow::Borrowed(header))
     }
 
     fn message(&self) -> Result<Cow<'_, [u8]>, Refusal> {
         let message = once(&self.message, || match self.backend.content(self.mailbox, self.row.uid)? {
-            Some(content) => self.backend.read(&content, 0..SEARCHED),
+            Some(content) => Ok(self.backend.read(&content, 0..SEARCHED)?.into_owned()),
             None => Ok(Vec::new()),
         })?;
         Ok(Cow::Borrowed(message))

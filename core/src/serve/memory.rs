@@ -1,5 +1,6 @@
 //! Mail in memory: for tests, demonstrations, and as the plainest statement of what a [`Backend`] owes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -376,10 +377,10 @@ impl Backend for MemoryMail {
         Ok(locked(&self.state).message(mailbox, uid).map(|message| message.raw.clone()))
     }
 
-    fn read(&self, content: &Arc<Vec<u8>>, octets: Range<u64>) -> Result<Vec<u8>> {
+    fn read<'c>(&self, content: &'c Arc<Vec<u8>>, octets: Range<u64>) -> Result<Cow<'c, [u8]>> {
         let end = octets.end.min(content.len() as u64) as usize;
         let start = (octets.start as usize).min(end);
-        Ok(content[start..end].to_vec())
+        Ok(Cow::Borrowed(&content[start..end]))
     }
 
     fn text_size(&self, mailbox: MailboxId, uid: u32) -> Result<Option<u64>> {

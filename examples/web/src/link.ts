@@ -1,7 +1,7 @@
 // One account's connection: made when the person wants it, kept watching, made again when it breaks.
 import { type Account, type Connection, type Mailkeep, type SessionEvent, Code, MailkeepError } from 'mailkeep';
 import type { AskPassword } from './reader.js';
-import { inWords } from './words.js';
+import { counted, inWords } from './words.js';
 
 export type LinkState =
   | { kind: 'offline'; why: string | null }
@@ -71,7 +71,8 @@ export class Link {
       if (aside > 0) this.#around.say(`The server refused ${aside} of what was done here: see what is pending`);
       void this.#watch(connection);
     } catch (error) {
-      this.#lost(error);
+      // A connection that ended has said why already.
+      if (this.state.kind !== 'offline') this.#lost(error);
     }
   }
 
@@ -95,12 +96,13 @@ export class Link {
   }
 
   async #hear(connection: Connection): Promise<void> {
-    let news = 0;
+    let news: number[] = [];
     for await (const event of connection.events()) {
-      if (event.type === 'new-mail') news += 1;
-      else if (event.type === 'stored' && news > 0) {
-        if (this.state.kind === 'online') this.#around.say(news === 1 ? 'A new message' : `${news} new messages`);
-        news = 0;
+      if (event.type === 'new-mail') news.push(event.message);
+      else if (event.type === 'stored' && news.length > 0) {
+        if (this.state.kind === 'online') this.#around.say(`New: ${counted(news.length)}`);
+        await this.#mail.acknowledgeNewMail(news).catch(() => undefined);
+        news = [];
       } else this.#told(connection, event);
     }
   }

@@ -54,6 +54,9 @@ export class MailApp extends HTMLElement {
     addEventListener('hashchange', () => this.#route());
     if (!location.hash) this.#goHome();
     this.#route();
+    const { backend, reason } = reader.mail.storage;
+    if (backend === 'memory')
+      reader.failed.tell(`The mail is gone when the tab is closed: ${reason ?? 'no reason is known'}.`);
   }
 
   #startParts(): void {
@@ -249,7 +252,7 @@ export class MailApp extends HTMLElement {
   #pressed(event: KeyboardEvent): void {
     const action = keyAction(event);
     if (!action) return;
-    const { targets } = this.#list;
+    const targets = this.#targets;
     switch (action) {
       case 'next':
       case 'previous':
@@ -286,6 +289,13 @@ export class MailApp extends HTMLElement {
         break;
     }
     event.preventDefault();
+  }
+
+  /** What a key is about: what is selected, else the row that has focus, else the message that is open. */
+  get #targets(): MessageRow[] {
+    const open = this.#view.message;
+    const inList = this.#list.contains(document.activeElement);
+    return open && !inList && this.#list.selectedCount === 0 ? [open.row] : this.#list.targets;
   }
 
   /** With a message open beside the list, the next one opens too. */

@@ -33,7 +33,7 @@ export class Notices {
     put(
       this.trouble,
       icon('help'),
-      el('p', {}, inWords(error)),
+      el('p', {}, typeof error === 'string' ? error : inWords(error)),
       isStore && button('sync', 'Try again', () => void again(), { shown: true }),
       button('close', 'Close this notice', () => put(this.trouble)),
     );

@@ -28,7 +28,7 @@ export class Reader {
   readonly linksChanged = new Signal();
   /** Something to be said to the person in passing. */
   readonly said = new Signal<string>();
-  /** Something to be shown until the person has seen it. */
+  /** What went wrong, an error or words: to be shown until the person has seen it. */
   readonly failed = new Signal<unknown>();
 
   readonly #links = new Map<number, Link>();
@@ -103,8 +103,6 @@ export class Reader {
     for await (const event of events) {
       if (event.type === 'changed') this.#read();
       else if (event.type === 'storage-failed') this.failed.tell(event.error);
-      else if (event.type === 'storage' && event.storage.backend === 'memory')
-        this.said.tell('This browser keeps no files here: the mail is gone when the tab is closed.');
     }
   }
 

@@ -1,5 +1,7 @@
 //! Answers of several lines, made while they are sent.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
 use super::maildrop::Maildrop;
@@ -92,7 +94,7 @@ impl<C> Text<C> {
 }
 
 /// The next octets of a message that has `len` of them.
-fn read<B: Backend>(backend: &B, content: &B::Content, at: u64, len: u64) -> Result<Vec<u8>> {
+fn read<'c, B: Backend>(backend: &B, content: &'c B::Content, at: u64, len: u64) -> Result<Cow<'c, [u8]>> {
     let end = len.min(at + CHUNK as u64);
     let octets = backend.read(content, at..end)?;
     if octets.len() as u64 != end - at {

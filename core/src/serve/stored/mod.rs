@@ -15,6 +15,7 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -107,6 +108,7 @@ struct Held {
 struct Made {
     content: ContentId,
     description: Arc<Description>,
+    header: Vec<u8>,
     text_size: u64,
 }
 
@@ -214,8 +216,9 @@ impl StoredMail {
         Ok(made.map(|made| {
             let said = (Arc::clone(&made.description), made.text_size);
             let mut held = self.held();
-            held.described_octets +=
-                made.description.body_structure.len() * 2 + made.description.envelope.len();
+            held.described_octets += made.description.body_structure.len() * 2
+                + made.description.envelope.len()
+                + made.header.len();
             held.described.push(made);
             said
         }))
@@ -383,18 +386,31 @@ impl Backend for StoredMail {
         self.read(|tables| reading::content(tables, mailbox, uid))
     }
 
-    fn read(&self, content: &StoredContent, octets: Range<u64>) -> Result<Vec<u8>> {
+    fn header(&self, mailbox: MailboxId, uid: u32) -> Result<Option<Vec<u8>>> {
+        if let Some(known) = self.read(|tables| reading::header(tables, mailbox, uid))? {
+            return Ok(Some(known));
+        }
+        let Some(description) = self.description(mailbox, uid)? else { return Ok(None) };
+        // Of a message that was described just now, or one too long to be kept: no more than its header is read.
+        self.read(|tables| reading::octets(tables, mailbox, uid, description.index.header()))
+    }
+
+    fn read<'c>(&self, content: &'c StoredContent, octets: Range<u64>) -> Result<Cow<'c, [u8]>> {
         let to = octets.end.min(content.len);
         let from = octets.start.min(to);
         if let Some(whole) = &content.whole {
-            return Ok(whole[from as usize..to as usize].to_vec());
+            return Ok(Cow::Borrowed(&whole[from as usize..to as usize]));
         }
         let read = |tables: &Snapshot| {
             crate::store::query::blob(tables, content.pack, content.start + from, to - from)
         };
         let read = StoredMail::read(self, read)?;
         let whole = read.len() as u64 == to - from;
-        if whole { Ok(read) } else { Err(Refusal::Failed("the message went while it was sent".into())) }
+        if whole {
+            Ok(Cow::Owned(read))
+        } else {
+            Err(Refusal::Failed("the message went while it was sent".into()))
+        }
     }
 
     fn preview(&self, mailbox: MailboxId, uid: u32) -> Result<Option<String>> {

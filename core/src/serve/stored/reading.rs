@@ -1,5 +1,6 @@
 //! What is read of served mail.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{HELD, Made, StoredContent, StoredMail};
@@ -109,6 +110,26 @@ pub(super) fn description(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Re
     }
 }
 
+/// A message's header, where it was kept.
+pub(super) fn header(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<Vec<u8>>> {
+    match message(tables, mailbox, uid)? {
+        Some(message) => described::header(tables, message.content),
+        None => Ok(None),
+    }
+}
+
+/// Some octets of a message.
+pub(super) fn octets(
+    tables: &Snapshot,
+    mailbox: MailboxId,
+    uid: u32,
+    octets: Range<u64>,
+) -> Result<Option<Vec<u8>>> {
+    let Some((_, content)) = message_and_content(tables, mailbox, uid)? else { return Ok(None) };
+    let Some(body) = content.body else { return Ok(None) };
+    query::blob(tables, body.pack, body.start + octets.start, octets.end - octets.start).map(Some)
+}
+
 /// A message's size as POP3 counts it, where it was counted before.
 pub(super) fn text_size(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<u64>> {
     match message(tables, mailbox, uid)? {
@@ -124,12 +145,16 @@ pub(super) fn make(tables: &Snapshot, mailbox: MailboxId, uid: u32, limits: &Lim
     let Some(body) = content.and_then(|content| content.body) else { return Ok(None) };
     let raw = query::blob(tables, body.pack, body.start, body.len)?;
     let description = Arc::new(describe(&raw, limits));
-    Ok(Some(Made { content: message.content, description, text_size: text_size_of(&raw) }))
+    let header = description.index.header();
+    let header = raw.get(header.start as usize..header.end as usize).unwrap_or_default().to_vec();
+    Ok(Some(Made { content: message.content, description, header, text_size: text_size_of(&raw) }))
 }
 
 /// Writes down what was made.
 pub(super) fn keep(w: &mut Writer<'_>, all: &[Made]) -> Result<()> {
-    all.iter().try_for_each(|made| described::keep(w, made.content, &made.description, made.text_size))
+    all.iter().try_for_each(|made| {
+        described::keep(w, made.content, &made.description, &made.header, made.text_size)
+    })
 }
 
 pub(super) fn content(tables: &Snapshot, mailbox: MailboxId, uid: u32) -> Result<Option<StoredContent>> {

@@ -319,7 +319,7 @@ fn raw_of<B: Backend>(mail: &B, id: MailboxId, uid: u32) -> Vec<u8> {
     let content = mail.content(id, uid).expect("read").expect("there");
     let raw = mail.read(&content, 0..u64::MAX).expect("read");
     assert_eq!(raw.len() as u64, facts.size);
-    raw
+    raw.into_owned()
 }
 
 #[test]

@@ -70,8 +70,8 @@ function isAscii(text: string): boolean {
   return /^[\x20-\x7e]*$/.test(text);
 }
 
-/** Octets in one encoded word: what fits its 75 characters in base64 (RFC 2047 §2). */
-const WORD = 45;
+/** Octets in one encoded word: in base64, and behind a field's name, they stay within a line of 76 (RFC 2047 §2). */
+const WORD = 39;
 
 /** Text for a header field: as encoded words where it is not ASCII (RFC 2047), cut between characters. */
 function encoded(text: string): string {

@@ -71,9 +71,13 @@ function item(reader: Reader, operation: Operation, words: string): HTMLElement 
       { class: 'operation-state' },
       aside ? `Refused: ${reason ?? 'no reason given'}` : state === 'sent' ? 'On its way' : 'Waits',
     ),
-    aside && act('retry', 'Try again', () => mail.retryOperation(id)),
-    aside && act('cancel', 'Forget', () => mail.cancelOperation(id)),
-    state === 'waiting' && act('cancel', 'Take back', () => mail.cancelOperation(id)),
+    el(
+      'div',
+      { class: 'operation-buttons' },
+      aside && act('retry', 'Try again', () => mail.retryOperation(id)),
+      aside && act('cancel', 'Forget', () => mail.cancelOperation(id)),
+      state === 'waiting' && act('cancel', 'Take back', () => mail.cancelOperation(id)),
+    ),
   );
 }
 

@@ -226,9 +226,15 @@ export class MailList extends HTMLElement {
       const row = position >= 0 ? pages.at(position) : undefined;
       if (row) this.#selected.set(id, row);
     }
-    const moved = this.#activeId === undefined ? -1 : pages.find(this.#activeId);
-    if (moved >= 0) this.#active = moved;
-    else if (pages.isFresh(this.#active)) this.#activeId = pages.at(this.#active)?.id;
+    // After a reload the keyboard begins at the message that is open.
+    const known = this.#activeId ?? this.#openId;
+    const moved = known === undefined ? -1 : pages.find(known);
+    if (moved >= 0) {
+      this.#active = moved;
+      this.#activeId = known;
+    } else if (pages.isFresh(this.#active)) {
+      this.#activeId = pages.at(this.#active)?.id;
+    }
     this.#events.moved();
     this.#draw(true);
   }

@@ -6,7 +6,8 @@ import MailkeepKit
 /// A socket, with TLS by the system's OpenSSL: what the tests and the example use on Linux.
 ///
 /// The socket does not block. Who reads and who writes each wait in `poll` on a queue of their own, and take the lock
-/// for the moment in which OpenSSL works: one TLS connection is not to be touched by two threads at once.
+/// for the moment in which OpenSSL works: one TLS connection is not to be touched by two threads at once. The process
+/// ignores SIGPIPE from the first connection on: OpenSSL writes without asking to be spared it.
 public final class OpenSSLTransport: Transport, @unchecked Sendable {
     private let socket: Int32
     private let trust: Trust
@@ -28,6 +29,7 @@ public final class OpenSSLTransport: Transport, @unchecked Sendable {
     /// Connects to an account's server, with TLS where the account has it from the first byte. `authority` names a file
     /// with certificates to trust, in PEM; the system's where it is nil.
     public static func connect(_ settings: AccountSettings, authority: String? = nil) async throws -> OpenSSLTransport {
+        signal(SIGPIPE, SIG_IGN)
         let trust = try Trust(authority)
         let socket = try await onThread(DispatchQueue(label: "transport.connect")) {
             try dial(settings.host, UInt16(clamping: settings.port))

@@ -25,6 +25,19 @@ private struct Ended: Transport {
     func close() {}
 }
 
+/// What a transport is whose other end says nothing.
+private struct Silent: Transport {
+    private let silence = AsyncStream<Void>.makeStream()
+
+    func read(upTo limit: Int) async throws -> Data {
+        for await _ in silence.stream {}
+        return Data()
+    }
+
+    func write(_ octets: Data) async throws {}
+    func close() { silence.continuation.finish() }
+}
+
 /// Opens a store in this process, and says how that goes.
 func opener(_ path: String) {
     do {
@@ -95,6 +108,9 @@ private func isLocked(_ path: String) throws -> Bool {
         try await locked.syncOnce(over: world.transport(store, account))
     }
     try await fails(304) { try await world.connect(store, account).syncOnce(over: Ended()) }
+    try await fails(305) {
+        try await world.connect(store, account, options: RunOptions(timeoutMs: 200)).syncOnce(over: Silent())
+    }
     let givenUp = try world.connect(store, account)
     givenUp.close()
     try await fails(107) { try await givenUp.beginSync() }

@@ -36,17 +36,28 @@ private func isDone(_ event: Event) -> Bool {
     try holds((50..<1_500).contains(here), "\(here) messages were here when it was cancelled")
 
     // The whole connection is cancelled while it syncs: what came whole is kept.
-    let request = try await connection.beginSync()
-    try await runner.wait(progressed(50, of: request))
-    runner.task.cancel()
-    try await throwing(CancellationError.self) { _ = try await runner.finish() }
-    try holds(connection.isClosed, "the connection goes on")
-    let kept = try store.stats().messages
-    try holds(kept > here, "\(kept) messages were kept")
-    try await throwing(MailError.self) { _ = try await connection.outcome(of: request) }
+    let kept = try await cutOff(runner, store, here)
+    let other = try world.connect(store, account, options: RunOptions(commitThread: true))
+    _ = try await cutOff(Runner(other, try await world.transport(store, account)), store, kept)
     try await world.sync(store, account)
     try equal(try store.stats().messages, 1_500)
     try equal(try store.verify().problems, [])
+}
+
+/// Cancels a connection in the middle of a sync, and says how many messages are here then.
+private func cutOff(_ runner: Runner, _ store: Mailkeep, _ before: Int64) async throws -> Int64 {
+    let connection = runner.connection
+    let request = try await connection.beginSync()
+    try await runner.wait(progressed(50, of: request))
+    let asked = ContinuousClock.now
+    runner.task.cancel()
+    try await throwing(CancellationError.self) { _ = try await runner.finish() }
+    try holds(ContinuousClock.now - asked < .seconds(5), "\(ContinuousClock.now - asked) until the connection ended")
+    try holds(connection.isClosed, "the connection goes on")
+    let kept = try store.stats().messages
+    try holds(kept > before && kept < 1_500, "\(kept) messages were kept")
+    try await throwing(MailError.self) { _ = try await connection.outcome(of: request) }
+    return kept
 }
 
 @Sendable func twoConnections(_ world: World) async throws {

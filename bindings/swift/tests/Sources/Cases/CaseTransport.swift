@@ -91,6 +91,16 @@ private struct Recording<T: Transport>: Transport {
     for try await event in connection.events(over: try await world.transport(settings)) { events.append(event) }
     try holds(events.contains(.startTls) && events.last == .closed(error: nil), events)
 
+    // Who no longer goes through them ends the connection.
+    let left = try world.connect(store, account)
+    try await left.beginSync()
+    for try await event in left.events(over: try await world.transport(settings)) where event == .authenticated {
+        break
+    }
+    let end = ContinuousClock.now + .seconds(5)
+    while !left.isClosed, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
+    try holds(left.isClosed, "the connection goes on")
+
     // The same port, held to be encrypted by the account and not so by the host: nothing is said of the password.
     var encrypted = settings
     encrypted.security = .tls
