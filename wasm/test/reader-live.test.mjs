@@ -127,16 +127,41 @@ test('an answer is kept as a draft, replaced when it is saved again, and one is 
 test('two tabs show the same mail, and one goes on when the other closes', async () => {
   const [first, second] = [await reader.open(), await reader.open()];
   for (const page of [first, second]) await row(page, 'The first one').waitFor();
+  await signIn(first);
+  await second.bringToFront();
+  await untilState(second, 'elsewhere');
   await row(first, 'Came while watching').click();
   await first.getByRole('heading', { level: 2, name: 'Came while watching' }).waitFor();
   await first.keyboard.press('u');
   await second.getByRole('option', { name: /Came while watching.*unread/ }).waitFor();
   await first.close();
+  await untilState(second, 'offline');
   await row(second, 'Came while watching').click();
   await second.locator('.plain').getByText('Came while watching.').waitFor();
   await second.getByRole('option', { name: /Came while watching(?!.*unread)/ }).waitFor();
   assert.deepEqual(second.faults, []);
   await second.close();
+});
+
+test('a POP3 account is looked at and left, so that others can use the maildrop', async () => {
+  await reader.server.user('kurt');
+  await reader.server.real('kurt', 'INBOX', 12);
+  const page = await reader.open();
+  await addAccount(page, reader, 'kurt', 'pop3');
+  await page.getByLabel(/^Password of/).fill('secret');
+  await page.getByRole('button', { name: 'Connect' }).click();
+  await page.locator('.why').filter({ hasText: 'again in 5 minutes' }).waitFor();
+  await untilState(page, 'offline');
+  await page.getByRole('region', { name: 'kurt' }).getByRole('link', { name: /Inbox/ }).click();
+  await page.getByText('12 messages').waitFor();
+  await page.locator('.row:not(.waiting)').first().click();
+  await page.locator('.plain, .mail-frame').waitFor();
+  await page.getByRole('button', { name: 'Remove the account kurt' }).click();
+  await page.getByRole('button', { name: 'Remove account' }).click();
+  await page.getByRole('region', { name: 'kurt' }).waitFor({ state: 'detached' });
+  await row(page, 'The first one').waitFor();
+  assert.deepEqual(page.faults, []);
+  await page.close();
 });
 
 test('a wrong password is asked for again, and a relay that is not there is told in words', async () => {
@@ -155,5 +180,30 @@ test('a wrong password is asked for again, and a relay that is not there is told
   await page.locator('.why').filter({ hasText: 'Is the relay running' }).waitFor();
   const others = page.faults.filter((fault) => !/WebSocket/.test(fault));
   assert.deepEqual(others, []);
+  await page.close();
+});
+
+test('a store that is damaged is said to be so, its bytes can be saved, and a new one begun', async () => {
+  // A page of the same site without the reader: nobody has the file open.
+  const other = await reader.browser.context.newPage();
+  await other.goto(`${reader.site.url}/icon.svg`);
+  await other.evaluate(async () => {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('mailkeep');
+    const writer = await (await folder.getFileHandle('reader.redb')).createWritable();
+    await writer.write(new TextEncoder().encode('not a database at all'));
+    await writer.close();
+  });
+  await other.close();
+  const page = await reader.browser.context.newPage();
+  await page.goto(reader.site.url);
+  await page.getByRole('heading', { name: 'The mail cannot be opened' }).waitFor();
+  await page.getByText(/^The store on this device:/).waitFor();
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Save the file as it is' }).click();
+  let octets = '';
+  for await (const piece of await (await saved).createReadStream()) octets += piece;
+  assert.equal(octets, 'not a database at all');
+  await page.getByRole('button', { name: 'Delete it and begin anew' }).click();
+  await page.getByRole('button', { name: 'Add an account' }).waitFor();
   await page.close();
 });

@@ -128,9 +128,22 @@ for (const colorScheme of ['light', 'dark']) {
         await page.keyboard.press('Escape');
         await page.locator('dialog[open]').waitFor({ state: 'detached' });
       }
-      await page.keyboard.press('?');
-      await page.locator('dialog[open]').waitFor();
-      await look('keys');
+      for (const [name, opener] of [
+        ['keys', '?'],
+        ['move', 'm'],
+      ]) {
+        await page.keyboard.press(opener);
+        await page.locator('dialog[open]').waitFor();
+        await look(name);
+        await page.keyboard.press('Escape');
+        await page.locator('dialog[open]').waitFor({ state: 'detached' });
+      }
+      await page.getByRole('button', { name: 'Sync', exact: true }).click();
+      await page.getByLabel(/^Password of/).waitFor();
+      await look('password');
+      await page.getByRole('button', { name: 'Connect' }).click();
+      await page.getByText('A password is needed.').waitFor();
+      await look('wrong');
       assert.deepEqual(page.faults, []);
       await page.close();
     });

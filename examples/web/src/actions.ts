@@ -4,9 +4,6 @@ import { askMailbox } from './dialogs/move.js';
 import type { Reader } from './reader.js';
 import { has, mailboxName } from './words.js';
 
-/** Those that take messages out of the list. */
-export type Removing = 'archive' | 'delete' | 'move';
-
 const ids = (rows: readonly MessageRow[]): number[] => rows.map((row) => row.id);
 const many = (count: number): string => (count === 1 ? 'the message' : `${count} messages`);
 

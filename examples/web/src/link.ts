@@ -20,6 +20,8 @@ interface Around {
 /** How long to wait before the first new try, and at most, in milliseconds. */
 const FIRST_RETRY_MS = 5_000;
 const LAST_RETRY_MS = 120_000;
+/** How often a POP3 server is looked at, in milliseconds: a connection that stays locks the maildrop (RFC 1939 §8). */
+const POP_MS = 300_000;
 /** Progress is shown at most so often, in milliseconds. */
 const SHOW_MS = 100;
 
@@ -65,11 +67,13 @@ export class Link {
       this.#show({ kind: 'syncing', mailbox: null, done: 0, total: 0 });
       const summary = await connection.sync();
       this.#retryMs = FIRST_RETRY_MS;
-      this.#show({ kind: 'online' });
+      const isPop = this.#around.account()?.settings.protocol === 'pop3';
+      if (isPop) await this.#leave(connection);
+      else this.#show({ kind: 'online' });
       const { messagesAdded: added, operationsSetAside: aside } = summary;
       this.#around.say(added > 0 ? `In step with the server: ${added} new here` : 'In step with the server');
       if (aside > 0) this.#around.say(`The server refused ${aside} of what was done here: see what is pending`);
-      void this.#watch(connection);
+      if (!isPop) void this.#watch(connection);
     } catch (error) {
       // A connection that ended has said why already.
       if (this.state.kind !== 'offline') this.#lost(error);
@@ -133,6 +137,14 @@ export class Link {
     if (this.state.kind !== 'syncing' || (now - this.#shown < SHOW_MS && done < total)) return;
     this.#shown = now;
     this.#show({ kind: 'syncing', mailbox, done, total });
+  }
+
+  /** Signs out, and comes back after a while. */
+  async #leave(connection: Connection): Promise<void> {
+    this.#connection = undefined;
+    await connection.logout();
+    this.#show({ kind: 'offline', why: `Looked at a moment ago; again in ${POP_MS / 60_000} minutes.` });
+    this.#retry = setTimeout(() => void this.sync(), POP_MS);
   }
 
   async #watch(connection: Connection): Promise<void> {

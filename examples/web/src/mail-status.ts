@@ -10,6 +10,14 @@ export interface StatusEvents {
   help(): void;
 }
 
+const WORDS = {
+  syncing: 'Syncing',
+  connecting: 'Connecting',
+  online: 'Connected',
+  elsewhere: 'Connected in another tab',
+  offline: 'Offline',
+} as const;
+
 export class MailStatus extends HTMLElement {
   #reader!: Reader;
   readonly #badge = el('span', { class: 'badge', id: 'connection' });
@@ -50,8 +58,9 @@ export class MailStatus extends HTMLElement {
     const syncing = states.find((state) => state.kind === 'syncing');
     const connecting = states.some((state) => state.kind === 'connecting');
     const online = states.some((state) => state.kind === 'online');
-    const kind = syncing ? 'syncing' : connecting ? 'connecting' : online ? 'online' : 'offline';
-    const words = { syncing: 'Syncing', connecting: 'Connecting', online: 'Connected', offline: 'Offline' }[kind];
+    const away = reader.isConnectedElsewhere ? 'elsewhere' : 'offline';
+    const kind = syncing ? 'syncing' : connecting ? 'connecting' : online ? 'online' : away;
+    const words = WORDS[kind];
     if (this.dataset['state'] !== kind) {
       this.dataset['state'] = kind;
       put(this.#badge, icon(kind === 'offline' ? 'offline' : 'sync'), el('span', {}, words));

@@ -1,6 +1,7 @@
 // What the screen stands on: the open store, what of it is shown now, and the change feed that says what to show anew.
 import { type Account, type Mailbox, type Operation, Mailkeep, MailkeepError } from 'mailkeep';
 import { Link } from './link.js';
+import { Presence } from './presence.js';
 import { Signal } from './signal.js';
 import { inWords } from './words.js';
 
@@ -32,6 +33,7 @@ export class Reader {
   readonly failed = new Signal<unknown>();
 
   readonly #links = new Map<number, Link>();
+  readonly #presence = new Presence(() => this.linksChanged.tell());
   readonly #ask: AskPassword;
   #from = 0;
   #reading = false;
@@ -51,6 +53,7 @@ export class Reader {
     await reader.#readPlaces();
     await reader.#readOperations();
     void reader.#follow(events);
+    await reader.#presence.ask();
     return reader;
   }
 
@@ -71,11 +74,24 @@ export class Reader {
         inbox: () => this.mailboxes.find((box) => box.account === account.id && box.role === 'inbox')?.id,
         ask: this.#ask,
         say: (text) => this.said.tell(text),
-        changed: () => this.linksChanged.tell(),
+        changed: () => this.#linkChanged(),
       });
       this.#links.set(account.id, link);
     }
     return link;
+  }
+
+  /** No account is connected by this tab, but another tab is. */
+  get isConnectedElsewhere(): boolean {
+    return this.#presence.elsewhere;
+  }
+
+  #linkChanged(): void {
+    this.#presence.here = [...this.#links.values()].some(
+      ({ state }) => state.kind === 'online' || state.kind === 'syncing',
+    );
+    void this.#presence.ask();
+    this.linksChanged.tell();
   }
 
   /** Reads accounts and mailboxes at once, for what the person did that makes new ones. */

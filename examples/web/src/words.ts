@@ -104,5 +104,5 @@ function advice({ code, storage }: MailkeepError): string {
 /** An error in words, with whose fault it is. */
 export function inWords(error: unknown): string {
   if (!(error instanceof MailkeepError)) return `This app: ${error instanceof Error ? error.message : String(error)}`;
-  return `${FAULTS[error.fault]}: ${error.message}.${advice(error)}`.replace(/\.\./g, '.');
+  return `${FAULTS[error.fault]}: ${error.message.replace(/\.$/, '')}.${advice(error)}`;
 }

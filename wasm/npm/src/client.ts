@@ -1,10 +1,11 @@
-import type { ConnectRecord, ConnectionEvent, StartTimes, ToClient, ToWorker } from './calls.js';
-import { type Calls } from './calls.js';
+import type { Calls, ConnectRecord, ConnectionEvent, StartTimes } from './calls.js';
 import { Code, MailkeepError, browserError } from './errors.js';
-import { decodePage } from './packed.js';
+import { decodeChanges, decodePage } from './packed.js';
+import { askToPersist, followPage } from './page.js';
 import { Broadcast } from './queue.js';
 import { Remote } from './remote.js';
 import { type CallOptions, Connection, type CredentialsProvider } from './session.js';
+import { onFile, packageWorker } from './store-file.js';
 import { type Transport, transportRecord } from './transport.js';
 import type * as T from './types.js';
 
@@ -99,25 +100,25 @@ export class Mailkeep {
     await mail.#remote.ready;
     mail.#storage = { ...mail.#storage, persisted: await persisted };
     mail.#events.push({ type: 'storage', storage: mail.#storage });
-    mail.#listenToPage();
+    mail.#unlisten = followPage((message) => mail.#remote.post(message));
     return mail;
   }
 
   /** The bytes of a store's file as they are, for a copy of one that cannot be opened any more. */
   static async exportFile(name: string, options: Pick<OpenOptions, 'worker'> = {}): Promise<Blob> {
-    const bytes = await onFile('export', name, null, options);
+    const bytes = await onFile('export', name, null, options.worker);
     if (!bytes) throw browserError(Code.Gone, `there is no store named ${name}`);
     return bytes;
   }
 
   /** Puts a backup, or other bytes of a database file, in the place of a store that no tab has open. */
   static async restoreFile(name: string, data: Blob, options: Pick<OpenOptions, 'worker'> = {}): Promise<void> {
-    await onFile('restore', name, data, options);
+    await onFile('restore', name, data, options.worker);
   }
 
   /** Deletes a store that no tab has open. */
   static async removeFile(name: string, options: Pick<OpenOptions, 'worker'> = {}): Promise<void> {
-    await onFile('remove', name, null, options);
+    await onFile('remove', name, null, options.worker);
   }
 
   /** Where the store lives. */
@@ -496,73 +497,4 @@ export class Mailkeep {
     // Whatever was missed while the store changed hands is in the feed.
     this.#events.push({ type: 'changed' });
   }
-
-  /** A page that the browser freezes lets another tab lead, and comes back when it is shown again. */
-  #listenToPage(): void {
-    const sleep = (): void => this.#remote.post({ t: 'sleep' });
-    const wake = (): void => this.#remote.post({ t: 'wake' });
-    const hidden = (event: PageTransitionEvent): void => {
-      if (event.persisted) sleep();
-    };
-    document.addEventListener('freeze', sleep);
-    document.addEventListener('resume', wake);
-    addEventListener('pagehide', hidden);
-    addEventListener('pageshow', wake);
-    this.#unlisten = () => {
-      document.removeEventListener('freeze', sleep);
-      document.removeEventListener('resume', wake);
-      removeEventListener('pagehide', hidden);
-      removeEventListener('pageshow', wake);
-    };
-  }
-}
-
-/** The package's own worker. Bundlers know this form and follow it. */
-function packageWorker(): Worker {
-  return new Worker(new URL('./worker-entry.js', import.meta.url), { type: 'module', name: 'mailkeep' });
-}
-
-/** Asks the browser to keep what is stored; `null` where it cannot be asked. */
-async function askToPersist(): Promise<boolean | null> {
-  try {
-    return (await navigator.storage?.persist?.()) ?? null;
-  } catch {
-    return null;
-  }
-}
-
-/** Has a worker of its own do something to a file. */
-async function onFile(
-  action: 'export' | 'remove' | 'restore',
-  name: string,
-  data: Blob | null,
-  options: Pick<OpenOptions, 'worker'>,
-): Promise<Blob | null> {
-  const worker = (options.worker ?? packageWorker)();
-  try {
-    return await new Promise<Blob | null>((resolve, reject) => {
-      worker.onmessage = ({ data: answer }: MessageEvent<ToClient>) => {
-        if (answer.t === 'result') resolve(answer.value as Blob | null);
-        else if (answer.t === 'error') reject(new MailkeepError(answer.error));
-      };
-      worker.onerror = (event) => reject(browserError(Code.NotLoaded, `the worker failed: ${event.message}`));
-      worker.postMessage({ t: 'file', id: 0, action, name, data } satisfies ToWorker);
-    });
-  } finally {
-    worker.terminate();
-  }
-}
-
-const CHANGE_KINDS = ['account', 'mailbox', 'message-added', 'message-changed', 'message-removed'] as const;
-
-function decodeChanges(numbers: Float64Array): T.Changes {
-  const changes: T.Change[] = [];
-  for (let at = 2; at + 2 < numbers.length; at += 3) {
-    const type = CHANGE_KINDS[numbers[at] ?? -1];
-    const place = numbers[at + 1] ?? 0;
-    if (type === 'account') changes.push({ type, account: place });
-    else if (type === 'mailbox') changes.push({ type, mailbox: place });
-    else if (type) changes.push({ type, mailbox: place, message: numbers[at + 2] ?? 0 });
-  }
-  return { tooOld: numbers[0] === 0, changes, next: numbers[1] ?? 0 };
 }

@@ -1,7 +1,7 @@
-// Pages as the engine packs them, layout version 1: a head, rows of fixed width, all texts in one piece, a cursor.
-// The layout is described in the engine's module `packed`.
+// What crosses packed. Pages as the engine packs them, layout version 1: a head, rows of fixed width, all texts in one
+// piece, a cursor; the layout is described in the engine's module `packed`. Changes as numbers.
 import { Code, browserError } from './errors.js';
-import type { Address, MessageRow, Page } from './types.js';
+import type { Address, Change, Changes, MessageRow, Page } from './types.js';
 
 const LAYOUT = 1;
 const HEAD = 16;
@@ -83,4 +83,19 @@ function hash(view: DataView, at: number): string {
   let digits = '';
   for (let byte = 0; byte < 32; byte++) digits += HEX[view.getUint8(at + byte)];
   return digits;
+}
+
+const CHANGE_KINDS = ['account', 'mailbox', 'message-added', 'message-changed', 'message-removed'] as const;
+
+/** Reads an answer of the change feed: a head of two numbers, then three for each change. */
+export function decodeChanges(numbers: Float64Array): Changes {
+  const changes: Change[] = [];
+  for (let at = 2; at + 2 < numbers.length; at += 3) {
+    const type = CHANGE_KINDS[numbers[at] ?? -1];
+    const place = numbers[at + 1] ?? 0;
+    if (type === 'account') changes.push({ type, account: place });
+    else if (type === 'mailbox') changes.push({ type, mailbox: place });
+    else if (type) changes.push({ type, mailbox: place, message: numbers[at + 2] ?? 0 });
+  }
+  return { tooOld: numbers[0] === 0, changes, next: numbers[1] ?? 0 };
 }

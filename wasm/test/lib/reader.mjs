@@ -23,7 +23,7 @@ export class Reader {
     build();
     const reader = new Reader();
     reader.server = await MailServer.start(...serverArguments);
-    reader.relay = await Relay.start(reader.server.ports.imap);
+    reader.relay = await Relay.start(reader.server.ports.imap, '--allow', `127.0.0.1:${reader.server.ports.pop3}`);
     reader.site = await serveSite({ '/': `${folder}/dist/` }, { policy: HEADER });
     reader.browser = await Browser.start();
     return reader;
@@ -79,13 +79,14 @@ export class Reader {
 }
 
 /** Adds an account by its dialog; the password is asked for next. */
-export async function addAccount(page, reader, user) {
+export async function addAccount(page, reader, user, protocol = 'imap') {
   await page.getByRole('button', { name: 'Add an account' }).click();
   await page.getByLabel('Name', { exact: true }).fill(user);
   await page.getByLabel('Your address').fill(`${user}@mail.example`);
   await page.getByLabel('User', { exact: true }).fill(user);
   await page.getByLabel('Mail server').fill('127.0.0.1');
-  await page.getByLabel('Port').fill(String(reader.server.ports.imap));
+  await page.getByLabel('Server speaks').selectOption(protocol);
+  await page.getByLabel('Port').fill(String(reader.server.ports[protocol]));
   await page.getByLabel('Relay').fill(reader.relayAddress);
   await page.getByRole('button', { name: 'Add account' }).click();
 }

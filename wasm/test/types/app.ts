@@ -27,6 +27,9 @@ export async function app(signal: AbortSignal): Promise<MessageRow[]> {
   }
   let page: Page = await mail.messages(1);
   if (page.next) page = await mail.messages(1, { after: page.next });
+  page = await mail.messagesAt(1, 500, { limit: 20 });
+  // @ts-expect-error a position is a number, a cursor is not
+  await mail.messagesAt(1, page.next);
   for await (const { changes } of mail.changes()) changes.forEach(draw);
   const body: ReadableStream<Uint8Array> | null = await mail.bodyStream(1);
   await body?.cancel();

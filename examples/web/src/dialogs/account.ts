@@ -83,7 +83,11 @@ export function askPassword({ settings }: Account, refused: boolean): Promise<st
         'It is never stored: closing the page forgets it.',
       ),
     ],
-    answer: () => password.value || { wrong: 'A password is needed.' },
+    answer: () => {
+      if (password.value !== '') return password.value;
+      password.focus();
+      return { wrong: 'A password is needed.' };
+    },
   });
 }
 

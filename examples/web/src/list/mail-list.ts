@@ -3,7 +3,6 @@
 import type { Mailbox, MessageRow } from 'mailkeep';
 import { el, put } from '../dom.js';
 import type { Reader } from '../reader.js';
-import { has } from '../words.js';
 import { Pages } from './pages.js';
 import { Row } from './row.js';
 
@@ -28,6 +27,8 @@ export class MailList extends HTMLElement {
   #total = 0;
   #active = 0;
   #activeId: number | undefined;
+  /** The keyboard has been somewhere in this list already. */
+  #entered = false;
   #openId: number | undefined;
   readonly #selected = new Map<number, MessageRow>();
   #selectFrom = 0;
@@ -68,6 +69,7 @@ export class MailList extends HTMLElement {
       );
     this.#active = 0;
     this.#activeId = undefined;
+    this.#entered = false;
     this.#anchor = undefined;
     this.#selected.clear();
     this.scrollTop = 0;
@@ -137,6 +139,7 @@ export class MailList extends HTMLElement {
     const to = Math.max(0, Math.min(position, this.#total - 1));
     this.#active = to;
     this.#activeId = this.#pages?.at(to)?.id;
+    this.#entered = true;
     if (scroll) {
       const top = to * ROW;
       if (top < this.scrollTop) this.scrollTop = top;
@@ -227,7 +230,7 @@ export class MailList extends HTMLElement {
       if (row) this.#selected.set(id, row);
     }
     // After a reload the keyboard begins at the message that is open.
-    const known = this.#activeId ?? this.#openId;
+    const known = this.#activeId ?? (this.#entered ? undefined : this.#openId);
     const moved = known === undefined ? -1 : pages.find(known);
     if (moved >= 0) {
       this.#active = moved;
@@ -305,12 +308,6 @@ export class MailList extends HTMLElement {
       selected: data !== undefined && this.#selected.has(data.id),
       own: this.#mailbox?.role === 'drafts' || this.#mailbox?.role === 'sent',
     });
-  }
-
-  /** Whether all that an action would be about has a flag. */
-  allHave(flag: string): boolean {
-    const { targets } = this;
-    return targets.length > 0 && targets.every((row) => has(row, flag));
   }
 }
 
