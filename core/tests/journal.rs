@@ -325,3 +325,30 @@ fn a_message_larger_than_what_is_taken_is_not_sent() {
         assert!(reason.contains("1000 at most"), "{reason}");
     }
 }
+
+/// RFC 3516 §4.4: a NUL goes as literal8 where the server takes it, and nowhere else.
+#[test]
+fn a_message_with_a_nul_is_sent_where_that_is_possible() {
+    for (capabilities, goes) in [("BINARY", true), ("", false)] {
+        let server = ModelServer::with_capabilities(&format!("IMAP4rev1 LITERAL+ UIDPLUS {capabilities}"));
+        let mut host = Host::new(&server);
+        host.sync_all();
+        let mut raw = mail(1);
+        raw.extend_from_slice(b"a NUL: \0\r\n");
+        let inbox = host.inbox();
+        host.engine.append(host.now, inbox, Draft::new(raw)).expect("here");
+        let _ = server.take_log();
+        host.sync_all();
+        let appends = server.take_log().iter().filter(|line| line.contains("APPEND INBOX")).count();
+        let pending = host.engine.pending(None).expect("the journal");
+        if goes {
+            assert_eq!((appends, pending.len()), (1, 0), "{}", host.said());
+            host.assert_in_step();
+            continue;
+        }
+        assert_eq!(appends, 0);
+        let [operation] = &pending[..] else { panic!("{pending:?}") };
+        let OperationState::SetAside { reason } = &operation.state else { panic!("{operation:?}") };
+        assert!(reason.contains("NUL"), "{reason}");
+    }
+}
