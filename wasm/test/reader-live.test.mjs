@@ -164,6 +164,32 @@ test('a POP3 account is looked at and left, so that others can use the maildrop'
   await page.close();
 });
 
+test('a full disk is told in words, and when there is room the sync goes on', async () => {
+  await reader.server.user('lena');
+  await reader.server.real('lena', 'INBOX', 1200);
+  const page = await reader.open();
+  const devtools = await page.context().newCDPSession(page);
+  const origin = reader.site.url;
+  const { usage } = await devtools.send('Storage.getUsageAndQuota', { origin });
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + (3 << 20) });
+  await addAccount(page, reader, 'lena');
+  await page.getByLabel(/^Password of/).fill('secret');
+  await page.getByRole('button', { name: 'Connect' }).click();
+  const alert = page.getByRole('alert').filter({ hasText: /^The store on this device:.*Make room on this device/ });
+  await alert.waitFor();
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + (500 << 20) });
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await alert.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Sync lena' }).click();
+  await untilState(page, 'online');
+  await page.getByRole('region', { name: 'lena' }).getByRole('link', { name: /Inbox/ }).click();
+  await page.getByText('1,200 messages').waitFor();
+  await page.getByRole('button', { name: 'Remove the account lena' }).click();
+  await page.getByRole('button', { name: 'Remove account' }).click();
+  await page.getByRole('region', { name: 'lena' }).waitFor({ state: 'detached' });
+  await page.close();
+});
+
 test('a wrong password is asked for again, and a relay that is not there is told in words', async () => {
   const page = await reader.open();
   await page.getByRole('button', { name: 'Sync', exact: true }).click();
@@ -189,7 +215,16 @@ test('a store that is damaged is said to be so, its bytes can be saved, and a ne
   await other.goto(`${reader.site.url}/icon.svg`);
   await other.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('mailkeep');
-    const writer = await (await folder.getFileHandle('reader.redb')).createWritable();
+    const file = await folder.getFileHandle('reader.redb');
+    // The worker of a tab that was closed gives its file back within moments.
+    const deadline = performance.now() + 10_000;
+    let writer;
+    while (!writer) {
+      writer = await file.createWritable().catch(async (error) => {
+        if (error.name !== 'NoModificationAllowedError' || performance.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      });
+    }
     await writer.write(new TextEncoder().encode('not a database at all'));
     await writer.close();
   });

@@ -26,7 +26,8 @@ final class Ticks: Sendable {
 }
 
 /// The change feed of a store from a commit on; see ``Mailkeep/changeFeed(since:)``. It ends when the task is
-/// cancelled, and throws when the store is closed.
+/// cancelled, and throws when the store is closed or suspended: go on from the last `next` that came when it is open
+/// again.
 public struct ChangeFeed: AsyncSequence, Sendable {
     public typealias Element = Changes
 

@@ -68,7 +68,7 @@ public actor MailList {
         state = Listed(rows: merged(state.rows, page.rows), more: page.next != nil)
     }
 
-    /// Keeps what was loaded true, until the task is cancelled. Throws when the store is closed.
+    /// Keeps what was loaded true, until the task is cancelled. Throws when the store is closed or suspended.
     public func follow() async throws {
         if state.rows.isEmpty { try loadMore() }
         for try await changes in store.changeFeed(since: next) {

@@ -23,7 +23,7 @@ enum PackedPage {
         let cursorAt = textsAt + Int(number(packed, 8, UInt32.self))
         let end = cursorAt + Int(number(packed, 12, UInt32.self))
         guard width >= knownWidth, end == packed.count else { return nil }
-        var texts = Texts(rest: packed[textsAt..<cursorAt])
+        var texts = Texts(packed[textsAt..<cursorAt])
         var rows = [MessageRow]()
         rows.reserveCapacity(count)
         for row in 0..<count {
@@ -54,7 +54,7 @@ enum PackedPage {
             pending: state.contains(.pending),
             internalDate: number(row, 16, Int64.self),
             size: number(row, 32, Int64.self),
-            sha256: state.contains(.hashed) ? Data(row[40..<72]) : nil,
+            sha256: state.contains(.hashed) ? Data(bytes: row.baseAddress! + 40, count: 32) : nil,
             fromFirst: from,
             toFirst: to,
             subject: subject,
@@ -78,25 +78,39 @@ enum PackedPage {
 
     private static func named(_ bits: UInt16) -> [String] {
         guard bits != 0 else { return [] }
-        return names.indices.filter { bits >> $0 & 1 != 0 }.map { names[$0] }
+        var flags = [String]()
+        for (bit, name) in names.enumerated() where bits >> bit & 1 != 0 { flags.append(name) }
+        return flags
     }
 
     private static func addresses(_ count: UInt8, _ texts: inout Texts) -> [Address] {
-        (0..<count).map { _ in
+        guard count > 0 else { return [] }
+        var all = [Address]()
+        all.reserveCapacity(Int(count))
+        for _ in 0..<count {
             let name = texts.next()
-            return Address(name: name.isEmpty ? nil : name, address: texts.next())
+            all.append(Address(name: name.isEmpty ? nil : name, address: texts.next()))
         }
+        return all
     }
 
     /// The texts in their order, each up to its NUL.
     private struct Texts {
-        var rest: Slice<UnsafeRawBufferPointer>
+        private var at: UnsafeRawPointer?
+        private var left: Int
+
+        init(_ texts: Slice<UnsafeRawBufferPointer>) {
+            let texts = UnsafeRawBufferPointer(rebasing: texts)
+            (at, left) = (texts.baseAddress, texts.count)
+        }
 
         mutating func next() -> String {
-            let end = rest.firstIndex(of: 0) ?? rest.endIndex
-            let text = String(decoding: UnsafeRawBufferPointer(rebasing: rest[rest.startIndex..<end]), as: UTF8.self)
-            rest = rest[Swift.min(end + 1, rest.endIndex)...]
-            return text
+            guard let start = at, left > 0 else { return "" }
+            let length = memchr(start, 0, left).map { UnsafeRawPointer($0) - start } ?? left
+            let text = UnsafeRawBufferPointer(start: start, count: length)
+            let taken = min(length + 1, left)
+            (at, left) = (start + taken, left - taken)
+            return length == 0 ? "" : String(decoding: text, as: UTF8.self)
         }
     }
 }

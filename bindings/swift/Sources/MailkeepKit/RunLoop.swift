@@ -215,7 +215,8 @@ extension Connection {
     private func note(_ event: Event) {
         switch event {
         case .done(let request, let summary, _):
-            done(request, event.failure.map { .failure($0) } ?? .success(summary!))
+            let failure = event.failure ?? .engine(code: 400, "the request has no outcome")
+            done(request, summary.map { .success($0) } ?? .failure(failure))
         case .stored: store.ticks.tell()
         case .closed: loop.error = event.failure
         default: break
