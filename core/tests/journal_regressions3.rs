@@ -268,3 +268,23 @@ fn a_mailbox_made_anew_under_the_name_of_one_deleted_on_both_sides_is_seen() {
         assert_eq!(lists.map(|m| m.messages.len()), Some(1), "{capabilities}\n{}", host.said());
     }
 }
+
+/// What a person moves elsewhere is to be kept: `\Deleted`, which a removal that was not finished or another had left on it, went
+/// along to where it was moved, and the next purge of any client took it from there.
+#[test]
+fn what_is_moved_is_marked_as_deleted_no_longer() {
+    for capabilities in ["IMAP4rev1", "IMAP4rev1 UIDPLUS", FULL] {
+        let (server, mut host) = synced(capabilities);
+        server.set_flags("INBOX", 2, &["\\Deleted"]);
+        host.sync_all();
+        let work = host.mailbox("Work");
+        host.engine.move_messages(host.now, &[id(&host, "INBOX", 2)], work).expect("here");
+        host.sync_all();
+        host.sync_all();
+        let moved = host.snapshot();
+        let moved =
+            moved.mailbox("Work").messages.iter().find(|m| m.subject == "Message 2").expect("it is there");
+        assert!(moved.flags.is_empty(), "{capabilities}: {:?}\n{}", moved.flags, host.said());
+        assert!(pending(&host).is_empty(), "{capabilities}: {:?}", pending(&host));
+    }
+}

@@ -53,6 +53,10 @@ fn is_what_was_sent(
     if same_numbering && fact.uid < mark.target_uid_next {
         return Ok(false);
     }
+    if !same_numbering && fact.flags.as_ref().is_some_and(|f| f.flags.contains(Flags::DELETED)) {
+        // Nothing is sent under `\Deleted`: this is what another removal left behind.
+        return Ok(false);
+    }
     if let Some(same) = same_bytes(content, fact) {
         return Ok(same);
     }

@@ -350,6 +350,10 @@ impl Driver {
         for (to, targets) in in_order(copies) {
             self.send_copies(to, targets, false)?;
         }
+        let marked = self.marked(moves.values().flatten())?;
+        if !marked.is_empty() {
+            self.send_store(StoreAction::Remove, &FlagSet::new(Flags::DELETED), marked)?;
+        }
         // Before the moves: Dovecot answers OK to a UID EXPUNGE that comes in one flight behind a MOVE, and does nothing.
         if !deletes.is_empty() {
             self.send_deletes(deletes)?;
@@ -378,6 +382,23 @@ impl Driver {
         let place = query::intents(&self.store.read()?.tables, message)?.place;
         let Some(place) = place.filter(|p| p.op == op && p.refused.is_none()) else { return Ok(false) };
         Ok(into.is_none_or(|to| place.mark.is_some_and(|m| m.target == to)))
+    }
+
+    /// Messages to be moved that bear `\Deleted`: by a removal that was not finished, or another's. What a person moves elsewhere
+    /// is to be kept, and the mark would go along and take it from there.
+    fn marked<'s>(&self, moved: impl Iterator<Item = &'s Sent>) -> Result<Vec<(u32, MessageId)>> {
+        let reading = self.store.read()?;
+        let mut marked = Vec::new();
+        for sent in moved {
+            let Some(record) = query::message_record(&reading.tables, sent.message)? else { continue };
+            let wanted = query::intents(&reading.tables, sent.message)?;
+            let asked_for = wanted.flags.is_some_and(|f| f.add.flags.contains(Flags::DELETED));
+            let flags = query::placed_flags(&reading.tables, &record)?;
+            if flags.flags.contains(Flags::DELETED) && !asked_for {
+                marked.push((sent.uid, sent.message));
+            }
+        }
+        Ok(marked)
     }
 
     fn send_stores(&mut self, messages: &[MessageId]) -> Result<()> {

@@ -22,6 +22,8 @@ enum Ended<T> {
 impl Sim {
     /// A person does one thing.
     pub fn act(&mut self, number: usize) {
+        // In the middle of a sync something may have been set aside that this makes be forgotten.
+        self.note_set_aside(number);
         if self.setup.crashes && self.dice.below(15) == 0 {
             let at = self.dice.below(10);
             self.devices[number].disk.crash_at(at);

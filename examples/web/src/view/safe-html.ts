@@ -15,9 +15,12 @@ export interface SafeHtml {
 const POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; base-uri 'none'; form-action 'none'";
 
-/** What is taken out with all that is in it. */
+/**
+ * What is taken out with all that is in it. SVG and MathML too: markup in them can be other markup when it is written out
+ * and read again.
+ */
 const OUT =
-  'script, noscript, base, meta, link, title, iframe, frame, frameset, object, embed, applet, portal, template, audio, video, source, track, dialog';
+  'svg, math, script, noscript, base, meta, link, title, iframe, frame, frameset, object, embed, applet, portal, template, audio, video, source, track, dialog';
 
 /** Attributes that name something to load; what they hold is kept where it is `data:` or a part of this mail. */
 const LOADS = [
@@ -141,7 +144,13 @@ export function contentId(text: string): string {
 
 /** Styles without what they would load. */
 function cleanStyle(css: string, inline: ReadonlyMap<string, string>, block: (address: string) => void): string {
+  // Escapes could spell any of these words otherwise; mail can do without them.
   return css
+    .replace(/\\[0-9a-f]{1,6}\s?|\\/gi, '')
+    .replace(/(-webkit-)?image-set\((?:[^()]|\([^()]*\))*\)/gi, (set) => {
+      block(/https?:[^'")\s]+/i.exec(set)?.[0] ?? '');
+      return 'none';
+    })
     .replace(/@import\b[^;]*;?/gi, (rule) => {
       block(/https?:[^'")\s]+/i.exec(rule)?.[0] ?? '');
       return '';
