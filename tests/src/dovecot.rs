@@ -141,7 +141,7 @@ impl Dovecot {
         self.ports.pop3s
     }
 
-    /// The authority that signed the server's certificate (PEM); the name in it is localhost.
+    /// The authority that signed the server's certificate (PEM).
     pub fn ca_path(&self) -> PathBuf {
         self.scratch.path().join("ca.pem")
     }

@@ -184,7 +184,9 @@ mod tests {
             assert_eq!(days_from_civil(year, month, day), days);
             assert!((1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day));
         }
-        for ms in (SECONDS.0 * 1000..=SECONDS.1 * 1000).step_by(86_399_999_000 * 7) {
+        // `step_by` takes a usize, which 32 bits are too few for.
+        let (first, last) = (SECONDS.0 * 1000, SECONDS.1 * 1000);
+        for ms in (0..).map(|n| first + n * 86_399_999_000 * 7).take_while(|ms| *ms <= last) {
             let seconds = ms.div_euclid(1000) * 1000;
             assert_eq!(parse_internal_date(format_internal_date(ms).as_bytes()), Some(seconds));
         }

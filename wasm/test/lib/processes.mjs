@@ -45,8 +45,8 @@ export class MailServer {
     JSON.parse(answer);
   }
 
-  user(name) {
-    return this.#do(`user ${name} secret`);
+  user(name, password = 'secret') {
+    return this.#do(`user ${name} ${password}`);
   }
 
   real(user, mailbox, count) {

@@ -1,0 +1,3 @@
+//! README.md's quick start.
+
+include!(concat!(env!("OUT_DIR"), "/quick_start.rs"));
