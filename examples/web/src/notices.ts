@@ -11,6 +11,8 @@ export class Notices {
   readonly toast = el('div', { class: 'toast', role: 'status', 'aria-live': 'polite' });
   readonly trouble = el('div', { class: 'trouble', role: 'alert' });
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The notice that stands says what is wrong with the storage. */
+  #saysCause = false;
 
   constructor(reader: Reader) {
     reader.said.listen((text) => this.#say(text));
@@ -26,8 +28,16 @@ export class Notices {
 
   #fail(reader: Reader, error: unknown): void {
     const isStore = error instanceof MailkeepError && error.fault === 'store';
-    const again = async (): Promise<void> => {
+    const saysCause = isStore && error.storage !== undefined;
+    // Whatever else is asked of a store that has failed is told no more than that.
+    if (isStore && this.#saysCause && !saysCause) return;
+    this.#saysCause = saysCause;
+    const close = (): void => {
+      this.#saysCause = false;
       put(this.trouble);
+    };
+    const again = async (): Promise<void> => {
+      close();
       await reader.attempt(() => reader.mail.reopen());
     };
     put(
@@ -35,7 +45,7 @@ export class Notices {
       icon('help'),
       el('p', {}, typeof error === 'string' ? error : inWords(error)),
       isStore && button('sync', 'Try again', () => void again(), { shown: true }),
-      button('close', 'Close this notice', () => put(this.trouble)),
+      button('close', 'Close this notice', close),
     );
   }
 }
