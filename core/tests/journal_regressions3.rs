@@ -288,3 +288,23 @@ fn what_is_moved_is_marked_as_deleted_no_longer() {
         assert!(pending(&host).is_empty(), "{capabilities}: {:?}", pending(&host));
     }
 }
+
+/// A MOVE was done and its answer lost; what it made was met, and then the mailbox that it took the message from was numbered anew:
+/// the operation was set aside as one whose message is nowhere.
+#[test]
+fn a_move_whose_source_is_numbered_anew_is_done_where_its_message_has_arrived() {
+    let (server, mut host) = synced("IMAP4rev1 MOVE");
+    let (message, work) = (id(&host, "INBOX", 1), host.mailbox("Work"));
+    host.engine.move_messages(host.now, &[message], work).expect("here");
+    server.fault("MOVE", 1, Fault::CutAfter);
+    once(&mut host);
+    server.reset_uid_validity("INBOX");
+    let request = host.connect().sync(SyncScope::only([work]));
+    host.run_request(request).expect("it is there");
+    host.sync_all();
+    host.sync_all();
+    assert!(pending(&host).is_empty(), "{:?}\n{}", pending(&host), host.said());
+    let there: Vec<u64> = host.snapshot().mailbox("Work").messages.iter().map(|m| m.id).collect();
+    assert!(there.contains(&message.0), "{there:?}");
+    host.assert_in_step();
+}

@@ -197,7 +197,7 @@ pub(super) fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Out
         outcome.added += 1;
         return enter_rest(w, id, content, true, fact, outcome);
     }
-    if let Some(id) = arrivals::awaited(w, account, &fact)? {
+    if let Some(id) = arrivals::awaited(w, account, &fact, &flags)? {
         let content = arrivals::arrive(w, id, &fact, &flags)?;
         return enter_rest(w, id, content, true, fact, outcome);
     }

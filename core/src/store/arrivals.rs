@@ -21,6 +21,7 @@ pub(crate) fn awaited(
     w: &mut Writer<'_>,
     account: AccountId,
     fact: &MessageFact,
+    flags: &FlagSet,
 ) -> Result<Option<MessageId>> {
     if w.counters.intents == 0 {
         return Ok(None);
@@ -30,7 +31,7 @@ pub(crate) fn awaited(
         let Some(content) = w.content(record.content)? else { continue };
         let Some(place) = &intents.place else { continue };
         let is_it = match place.mark {
-            Some(mark) => is_what_was_sent(w, &mark, &record, &content, fact)?,
+            Some(mark) => is_what_was_sent(w, &mark, &record, &content, fact, flags)?,
             None => is_filed_already(w, &record, &content, fact)?,
         };
         if is_it {
@@ -48,12 +49,13 @@ fn is_what_was_sent(
     record: &MessageRecord,
     content: &ContentRecord,
     fact: &MessageFact,
+    flags: &FlagSet,
 ) -> Result<bool> {
     let same_numbering = w.mailbox(fact.mailbox)?.uid_validity == mark.target_validity;
     if same_numbering && fact.uid < mark.target_uid_next {
         return Ok(false);
     }
-    if !same_numbering && fact.flags.as_ref().is_some_and(|f| f.flags.contains(Flags::DELETED)) {
+    if !same_numbering && flags.flags.contains(Flags::DELETED) {
         // Nothing is sent under `\Deleted`: this is what another removal left behind.
         return Ok(false);
     }

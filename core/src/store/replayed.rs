@@ -5,7 +5,7 @@ use crate::flags::FlagSet;
 use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
 use crate::store::arrivals;
 use crate::store::batch::ReplayFact;
-use crate::store::intents::{Goal, MailboxGoal, Subject};
+use crate::store::intents::{Goal, IntentRecord, MailboxGoal, Subject};
 use crate::store::records::{MessageRecord, OrphanRecord, View};
 use crate::store::writer::Writer;
 use crate::store::{apply, keys, mailboxes, record, view};
@@ -311,11 +311,25 @@ fn lost(w: &mut Writer<'_>, account: AccountId) -> Result<()> {
                 w.put_intents(id, &intents)?;
                 w.operation_done(op)?;
             }
+            // The original is nowhere, and what was made of it stands where it was to go: it has moved.
+            Subject::Place(_) if has_arrived(&intents) => {
+                w.tables.orphans.remove(key.as_slice())?;
+                view::alter(w, id, |w, record, intents| {
+                    let arrived = intents.mark().and_then(|m| Some((m.target, m.arrived?)));
+                    let Some(place) = arrived else { return Ok(()) };
+                    arrivals::move_in(w, account, id, record, intents, place)
+                })?;
+            }
             _ if suspicious => refuse(w, op, "the message could not be found again on the server")?,
             _ => refuse(w, op, "the message was deleted on the server")?,
         }
     }
     Ok(())
+}
+
+fn has_arrived(intents: &IntentRecord) -> bool {
+    let moves = matches!(intents.goal(), Some(Goal::Move { .. }));
+    moves && intents.mark().is_some_and(|mark| mark.arrived.is_some())
 }
 
 impl MailboxGoal {
