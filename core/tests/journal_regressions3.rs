@@ -308,3 +308,23 @@ fn a_move_whose_source_is_numbered_anew_is_done_where_its_message_has_arrived() 
     assert!(there.contains(&message.0), "{there:?}");
     host.assert_in_step();
 }
+
+/// On a server that expunges nothing by UID a message was moved away and back, the second answer was lost, and the mailbox was numbered
+/// anew: what the first move had left there under `\\Deleted` was taken for what came back.
+#[test]
+fn what_a_move_left_behind_is_not_what_came_back() {
+    let (server, mut host) = synced("IMAP4rev1");
+    let message = id(&host, "INBOX", 1);
+    host.engine.move_messages(host.now, &[message], host.mailbox("Work")).expect("here");
+    host.sync_all();
+    host.engine.move_messages(host.now, &[message], host.inbox()).expect("here");
+    server.fault("COPY", 1, Fault::CutAfter);
+    once(&mut host);
+    server.reset_uid_validity("INBOX");
+    host.sync_all();
+    host.sync_all();
+    let seen = host.snapshot();
+    let back = seen.mailbox("INBOX").messages.iter().find(|m| m.id == message.0);
+    let flags = back.map(|m| m.flags.clone());
+    assert_eq!(flags, Some(Vec::new()), "{}", host.said());
+}

@@ -31,7 +31,15 @@ pub(crate) fn awaited(
         let Some(content) = w.content(record.content)? else { continue };
         let Some(place) = &intents.place else { continue };
         let is_it = match place.mark {
-            Some(mark) => is_what_was_sent(w, &mark, &record, &content, fact, flags)?,
+            // What is moved goes without `\Deleted`: in a mailbox numbered anew, one that bears it was left behind by a removal.
+            Some(mark)
+                if matches!(place.goal, Goal::Move { .. })
+                    && flags.flags.contains(Flags::DELETED)
+                    && w.mailbox(fact.mailbox)?.uid_validity != mark.target_validity =>
+            {
+                false
+            }
+            Some(mark) => is_what_was_sent(w, &mark, &record, &content, fact)?,
             None => is_filed_already(w, &record, &content, fact)?,
         };
         if is_it {
@@ -49,14 +57,9 @@ fn is_what_was_sent(
     record: &MessageRecord,
     content: &ContentRecord,
     fact: &MessageFact,
-    flags: &FlagSet,
 ) -> Result<bool> {
     let same_numbering = w.mailbox(fact.mailbox)?.uid_validity == mark.target_validity;
     if same_numbering && fact.uid < mark.target_uid_next {
-        return Ok(false);
-    }
-    if !same_numbering && flags.flags.contains(Flags::DELETED) {
-        // Nothing is sent under `\Deleted`: this is what another removal left behind.
         return Ok(false);
     }
     if let Some(same) = same_bytes(content, fact) {

@@ -39,7 +39,7 @@ pub(crate) fn header(tables: &Snapshot, content: ContentId) -> Result<Option<Vec
 const SIZE: u8 = b's';
 const HEADER: u8 = b'h';
 
-/// Octets of the longest header that is kept; no mail program writes one so long.
+/// Octets of the longest header that is kept. A longer one is read out of its message.
 const LONGEST_HEADER: usize = 16 << 10;
 
 /// Stands behind the description of the same content.
