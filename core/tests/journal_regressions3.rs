@@ -328,3 +328,60 @@ fn what_a_move_left_behind_is_not_what_came_back() {
     let flags = back.map(|m| m.flags.clone());
     assert_eq!(flags, Some(Vec::new()), "{}", host.said());
 }
+
+/// From the Attic to Work and back to the device before anything was sent: it went to Work all the same.
+#[test]
+fn a_message_that_was_to_be_sent_from_a_local_mailbox_stays_when_it_is_moved_back() {
+    for elsewhere in [false, true] {
+        let (server, mut host) = synced(FULL);
+        let attic = NewMailbox::named("Attic").local();
+        let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
+        let cellar = NewMailbox::named("Cellar").local();
+        let cellar = host.engine.create_mailbox(host.now, host.account, cellar).expect("made");
+        let one = host.engine.append(host.now, attic, Draft::new(mail(9))).expect("kept");
+        host.engine.move_messages(host.now, &[one], host.mailbox("Work")).expect("moved");
+        let back = if elsewhere { cellar } else { attic };
+        host.engine.move_messages(host.now, &[one], back).expect("and back");
+        assert_eq!(pending(&host), []);
+        server.take_log();
+        host.sync_all();
+        assert!(!server.take_log().iter().any(|line| line.starts_with("APPEND")), "{}", host.said());
+        assert_eq!(host.engine.message(one).expect("it is there").row.mailbox, back);
+        host.assert_in_step();
+    }
+}
+
+/// The same, once it was sent and before the server answered: what had been sent was forgotten, and it was sent again.
+#[test]
+fn a_message_that_is_on_its_way_from_a_local_mailbox_is_sent_once_and_brought_back() {
+    for (capabilities, elsewhere) in
+        ["IMAP4rev1", "IMAP4rev1 UIDPLUS", FULL].into_iter().flat_map(|c| [(c, false), (c, true)])
+    {
+        let (server, mut host) = synced(capabilities);
+        let attic = NewMailbox::named("Attic").local();
+        let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
+        let cellar = NewMailbox::named("Cellar").local();
+        let cellar = host.engine.create_mailbox(host.now, host.account, cellar).expect("made");
+        let one = host.engine.append(host.now, attic, Draft::new(mail(9))).expect("kept");
+        host.engine.move_messages(host.now, &[one], host.mailbox("Work")).expect("moved");
+        server.fault("APPEND", 1, Fault::CutAfter);
+        once(&mut host);
+        let back = if elsewhere { cellar } else { attic };
+        host.engine.move_messages(host.now, &[one], back).expect("and back");
+        server.take_log();
+        host.sync_all();
+        host.sync_all();
+        let log = server.take_log();
+        let context = format!("{capabilities}, {elsewhere}: {log:#?} {:#?}", pending(&host));
+        assert!(!log.iter().any(|line| line.starts_with("APPEND")), "{context}");
+        assert_eq!(pending(&host), [], "{context}");
+        assert_eq!(host.engine.message(one).expect("it is there").row.mailbox, back, "{context}");
+        let there = &server.audit().mailboxes["Work"];
+        let left = there.messages.iter().filter(|m| m.token == "<m9@example.org>" && !m.flags.contains("\\Deleted"));
+        assert_eq!(left.count(), 0, "{context}");
+        if capabilities != "IMAP4rev1" {
+            // Without UID EXPUNGE it stays there, under `\Deleted`.
+            host.assert_in_step();
+        }
+    }
+}

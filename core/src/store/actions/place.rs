@@ -34,7 +34,13 @@ pub(crate) fn move_to(w: &mut Writer<'_>, id: MessageId, to: MailboxId) -> Resul
     view::alter(w, id, |w, record, intents| {
         let placed = record.is_placed();
         let flags = view::server_flags(w, record)?;
-        if placed && from_local && to_local {
+        if placed && from_local && to_local && intents.mark().is_none() {
+            // What was still to be sent need not be any more.
+            forget_place(w, intents)?;
+            record.view = View::Here;
+            if record.mailbox == to {
+                return Ok(());
+            }
             view::drop_row(w, record.mailbox, record.uid)?;
             return arrivals::move_in_locally(w, account, id, record, intents, to, &flags);
         }
