@@ -377,11 +377,64 @@ fn a_message_that_is_on_its_way_from_a_local_mailbox_is_sent_once_and_brought_ba
         assert_eq!(pending(&host), [], "{context}");
         assert_eq!(host.engine.message(one).expect("it is there").row.mailbox, back, "{context}");
         let there = &server.audit().mailboxes["Work"];
-        let left = there.messages.iter().filter(|m| m.token == "<m9@example.org>" && !m.flags.contains("\\Deleted"));
+        let left =
+            there.messages.iter().filter(|m| m.token == "<m9@example.org>" && !m.flags.contains("\\Deleted"));
         assert_eq!(left.count(), 0, "{context}");
         if capabilities != "IMAP4rev1" {
             // Without UID EXPUNGE it stays there, under `\Deleted`.
             host.assert_in_step();
         }
     }
+}
+
+/// It was copied to Lists and marked in Work, and the connection broke. Work goes, and a copy that another made stands in INBOX:
+/// that one was taken for the original that was left behind, and hidden.
+#[test]
+fn what_another_copied_before_the_mailbox_went_is_not_what_a_move_left_behind() {
+    for capabilities in
+        ["IMAP4rev1 OBJECTID", "IMAP4rev1 ENABLE CONDSTORE QRESYNC OBJECTID", "IMAP4rev1 ENABLE CONDSTORE"]
+    {
+        let (server, mut host) = synced(capabilities);
+        let one = id(&host, "Work", 1);
+        host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
+        server.fault("EXAMINE", 1, Fault::CutBefore);
+        once(&mut host);
+        let [operation] = &pending(&host)[..] else { panic!("{:?}\n{}", pending(&host), host.said()) };
+        assert_eq!(operation.state, OperationState::Sent);
+        server.copy("Work", 1, "INBOX");
+        server.delete("Work");
+        host.sync_all();
+        host.sync_all();
+        assert_eq!(pending(&host), [], "{capabilities}");
+        assert_eq!(
+            host.engine.message(one).expect("it moved").row.mailbox,
+            host.mailbox("Lists"),
+            "{capabilities}"
+        );
+        host.assert_in_step();
+    }
+}
+
+/// The server gives each an EMAILID of its own (RFC 8474 does not ask for more), and here their bytes are one content, which
+/// had the id of one: whatever was done to the other was set aside, since "the server has another message under its number".
+#[test]
+fn messages_of_the_same_bytes_are_acted_on_whatever_the_server_calls_each() {
+    let (server, mut host) = synced("IMAP4rev1 OBJECTID");
+    let attic = NewMailbox::named("Attic").local();
+    let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
+    let all = [id(&host, "Work", 1), id(&host, "Lists", 1)];
+    host.engine.set_flags(host.now, &all, &FlagChange::default().set("\\Flagged")).expect("set");
+    host.sync_all();
+    assert_eq!(pending(&host), []);
+    // Taken down, and sent up again: it has a new id there.
+    let [one, _] = all;
+    host.engine.move_messages(host.now, &[one], attic).expect("moved");
+    host.sync_all();
+    host.engine.move_messages(host.now, &[one], host.inbox()).expect("and back");
+    host.sync_all();
+    host.engine.set_flags(host.now, &[one], &FlagChange::default().set("\\Answered")).expect("set");
+    host.sync_all();
+    assert_eq!(pending(&host), []);
+    let back = server.audit().mailboxes["INBOX"].messages.last().cloned().expect("it is there");
+    assert!(back.flags.contains("\\Answered") && back.flags.contains("\\Flagged"), "{:?}", back.flags);
 }

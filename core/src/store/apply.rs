@@ -199,6 +199,7 @@ pub(super) fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Out
     }
     if let Some(id) = arrivals::awaited(w, account, &fact, &flags)? {
         let content = arrivals::arrive(w, id, &fact, &flags)?;
+        called(w, content, &fact)?;
         return enter_rest(w, id, content, true, fact, outcome);
     }
     let own_id = own_id(numbering, fact.uid);
@@ -211,6 +212,9 @@ pub(super) fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Out
         None => find_content(w, account, &fact, size)?,
     };
     let known = found.is_some();
+    if let Some((content, false)) = found {
+        called(w, content, &fact)?;
+    }
     let body = fact.body.take();
     let (content, provisional) = match found {
         Some(found) => found,
@@ -218,7 +222,7 @@ pub(super) fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Out
     };
     let reused = match hidden {
         Some(_) => Some(own_id),
-        None if known => orphans::claim(w, content)?,
+        None if known => orphans::claim(w, fact.mailbox, content)?,
         None => None,
     };
     if hidden.is_some() {
@@ -361,7 +365,7 @@ fn find_content(
         // But for what this device made, of which the server has not said its id yet.
         let (None, Some(reading)) = (&fact.body, &fact.reading) else { return Ok(None) };
         let found = identity::provisional(w, account, &reading.summary, size)?;
-        let named = |c: Option<ContentRecord>| c.is_some_and(|c| c.email_id.is_some());
+        let named = |c: Option<ContentRecord>| c.is_some_and(|c| !c.email_ids.is_empty());
         return match found {
             Some(found) if !named(w.content(found)?) => Ok(Some((found, true))),
             _ => Ok(None),
@@ -371,6 +375,14 @@ fn find_content(
         return Ok(identity::provisional(w, account, &reading.summary, size)?.map(|found| (found, true)));
     }
     Ok(None)
+}
+
+/// Notes what the server calls a content that was known before.
+fn called(w: &mut Writer<'_>, content: ContentId, fact: &MessageFact) -> Result<()> {
+    match &fact.email_id {
+        Some(id) => identity::learn_server_id(w, content, id),
+        None => Ok(()),
+    }
 }
 
 /// The Message-ID that was read from a message.
@@ -387,7 +399,8 @@ fn new_content(
 ) -> Result<ContentId> {
     let id = content_id(w, message)?;
     let summary = Summary::default();
-    let mut content = ContentRecord { summary, account, email_id: fact.email_id.clone(), body: None };
+    let email_ids = Vec::from_iter(fact.email_id.clone());
+    let mut content = ContentRecord { summary, account, email_ids, body: None };
     if let Some(body) = body {
         write_body(w, id, &mut content, fact, body)?;
         return Ok(id);
@@ -455,6 +468,9 @@ pub(super) fn attach(
         w.tables.holders.remove(keys::pair(message.content.0, id.0).as_slice())?;
         w.tables.holders.insert(keys::pair(same.0, id.0).as_slice(), [].as_slice())?;
         orphans::drop_unheld(w, message.content)?;
+        for id in content.email_ids.drain(..) {
+            identity::learn_server_id(w, same, &id)?;
+        }
         now_has = same;
     } else if content.body.is_some() {
         // The weak match was wrong, or the server changed a message that cannot change: the
@@ -464,7 +480,7 @@ pub(super) fn attach(
         w.tables.holders.insert(keys::pair(own.0, id.0).as_slice(), [].as_slice())?;
         orphans::drop_unheld(w, message.content)?;
         content.body = None;
-        content.email_id = None;
+        content.email_ids.clear();
         write_body(w, own, &mut content, fact, &body)?;
         now_has = own;
     } else {

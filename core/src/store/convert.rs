@@ -73,13 +73,13 @@ fn forget_server_ids(w: &mut Writer<'_>, account: AccountId) -> Result<()> {
     for entry in w.tables.contents.iter()? {
         let (key, value) = entry?;
         let content: ContentRecord = record::decode(value.value())?;
-        if content.account == account && content.email_id.is_some() {
+        if content.account == account && !content.email_ids.is_empty() {
             named.push((ContentId(keys::read_u64(key.value(), 0).unwrap_or(0)), content));
         }
     }
     for (id, mut content) in named {
         identity::forget(w, id, &content)?;
-        content.email_id = None;
+        content.email_ids.clear();
         identity::enter(w, id, &content)?;
         w.put_content(id, &content)?;
     }
@@ -179,7 +179,7 @@ pub(crate) fn compared(w: &mut Writer<'_>, mailbox: MailboxId, uid: u32, header:
     }
     let reading = message::read_header(header, &Limits::DEFAULT);
     let own = content_id(w, id)?;
-    let new = ContentRecord { summary: reading.summary, account, email_id: None, body: None };
+    let new = ContentRecord { summary: reading.summary, account, email_ids: Vec::new(), body: None };
     identity::enter(w, own, &new)?;
     w.put_content(own, &new)?;
     w.tables.details.insert(keys::content(own).as_slice(), record::encode(&reading.details).as_slice())?;

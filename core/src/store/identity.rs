@@ -33,6 +33,9 @@ fn short(value: &[u8]) -> [u8; 8] {
 /// A flood of equal Message-IDs must not make every lookup long: past this many none counts as unique.
 const MOST_CANDIDATES: usize = 16;
 
+/// A server that calls the same bytes by more names than this has none that tell anything.
+pub(crate) const MOST_SERVER_IDS: usize = 64;
+
 /// One server gives one message a final CRLF over one protocol and none over the other.
 const SIZE_TOLERANCE: u64 = 2;
 
@@ -78,7 +81,7 @@ pub(crate) fn forget(w: &mut Writer<'_>, id: ContentId, content: &ContentRecord)
 }
 
 fn each(content: &ContentRecord, mut act: impl FnMut(AccountId, Kind, [u8; 8]) -> Result<()>) -> Result<()> {
-    if let Some(id) = &content.email_id {
+    for id in &content.email_ids {
         act(content.account, Kind::ServerId, short(id.as_bytes()))?;
     }
     if let Some(body) = &content.body {
@@ -93,11 +96,22 @@ fn each(content: &ContentRecord, mut act: impl FnMut(AccountId, Kind, [u8; 8]) -
 /// The content with the server's id.
 pub(crate) fn by_server_id(w: &Writer<'_>, account: AccountId, id: &str) -> Result<Option<ContentId>> {
     for found in candidates(w, account, Kind::ServerId, short(id.as_bytes()))? {
-        if w.content(found)?.is_some_and(|c| c.email_id.as_deref() == Some(id)) {
+        if w.content(found)?.is_some_and(|c| c.email_ids.iter().any(|known| known == id)) {
             return Ok(Some(found));
         }
     }
     Ok(None)
+}
+
+/// Enters one more id that the server has for a content.
+pub(crate) fn learn_server_id(w: &mut Writer<'_>, content: ContentId, id: &str) -> Result<()> {
+    let Some(mut record) = w.content(content)? else { return Ok(()) };
+    if record.email_ids.len() >= MOST_SERVER_IDS || record.email_ids.iter().any(|known| known == id) {
+        return Ok(());
+    }
+    w.enter_identity(keys::identity(record.account, Kind::ServerId as u8, short(id.as_bytes()), content));
+    record.email_ids.push(id.to_owned());
+    w.put_content(content, &record)
 }
 
 /// The content with exactly these bytes, in which this Message-ID stands.

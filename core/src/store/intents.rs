@@ -105,6 +105,13 @@ pub(crate) enum MailboxGoal {
     Subscribe(bool),
 }
 
+impl Mark {
+    /// Whether what was sent is known to have been done, at least in part: something stands in the target.
+    pub(crate) fn is_made(&self) -> bool {
+        self.arrived.is_some() || self.answered
+    }
+}
+
 impl IntentRecord {
     pub(crate) fn is_empty(&self) -> bool {
         self.flags.is_none() && self.place.is_none()

@@ -13,7 +13,7 @@ pub(crate) mod convert;
 pub(crate) mod described;
 mod expunge;
 mod gate;
-mod identity;
+pub(crate) mod identity;
 pub(crate) mod intents;
 mod keys;
 pub(crate) mod ledger;

@@ -15,12 +15,16 @@ use crate::store::{accounts, arrivals, described, identity, keys, ledger, parts,
 /// How long a message that appeared elsewhere first may still turn out to be one that moved.
 const GRACE_MS: i64 = 24 * 3_600_000;
 
-/// The id of the one hidden message that has a content, taken back into use; `None` where there is
-/// none or the match is not unique.
-pub(crate) fn claim(w: &mut Writer<'_>, content: ContentId) -> Result<Option<MessageId>> {
+/// The id of the one hidden message that has a content, taken back into use by an entry of `mailbox`; `None` where there
+/// is none or the match is not unique.
+pub(crate) fn claim(w: &mut Writer<'_>, mailbox: MailboxId, content: ContentId) -> Result<Option<MessageId>> {
     let mut only = None;
     for holder in identity::holders(w, content)? {
         let Some(message) = w.message(holder)? else { continue };
+        if message.mailbox != mailbox && w.intents(holder)?.mark().is_some_and(|m| m.is_made()) {
+            // It is to be met in the target of its move; what stands elsewhere is another's copy.
+            continue;
+        }
         if message.gone_ms.is_some() && only.replace((holder, message)).is_some() {
             return Ok(None);
         }

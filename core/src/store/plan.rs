@@ -37,7 +37,8 @@ pub(crate) struct Work {
 pub(crate) struct Target {
     pub(crate) message: MessageId,
     pub(crate) record: MessageRecord,
-    pub(crate) email_id: Option<String>,
+    /// What the server may call it; empty where it has not said.
+    pub(crate) email_ids: Vec<String>,
     /// Its flags are to change.
     pub(crate) flags: Option<OperationId>,
     pub(crate) act: Option<(OperationId, Act)>,
@@ -209,11 +210,12 @@ impl<'a> Planner<'a> {
 
     /// The entry of a message among those of its mailbox.
     fn target(&mut self, id: MessageId, record: MessageRecord) -> Result<&mut Target> {
-        let email_id = query::content_record(self.tables, record.content)?.and_then(|c| c.email_id);
+        let email_ids =
+            query::content_record(self.tables, record.content)?.map(|c| c.email_ids).unwrap_or_default();
         let targets = self.work.sources.entry(record.mailbox).or_default();
         let at = targets.iter().position(|t| t.message == id && t.act.is_none());
         let at = at.unwrap_or_else(|| {
-            targets.push(Target { message: id, record, email_id, flags: None, act: None });
+            targets.push(Target { message: id, record, email_ids, flags: None, act: None });
             targets.len() - 1
         });
         Ok(&mut targets[at])
@@ -256,7 +258,7 @@ impl<'a> Planner<'a> {
             goal => goal == Goal::Delete,
         };
         if let Some(mark) = place.mark.filter(|_| !deletes) {
-            let copied = mark.arrived.is_some() || mark.answered;
+            let copied = mark.is_made();
             if matches!(place.goal, Goal::Move { .. }) && copied && !mark.left && self.on_server(&record) {
                 return self.act(op, id, record, Act::DeleteOriginal);
             }

@@ -173,7 +173,9 @@ impl MessageRecord {
 pub(crate) struct ContentRecord {
     pub(crate) summary: Summary,
     pub(crate) account: AccountId,
-    pub(crate) email_id: Option<String>,
+    /// What the server calls it: of the same bytes delivered twice, or sent by this device, there are several. In place of one
+    /// optional id, which is written the same way.
+    pub(crate) email_ids: Vec<String>,
     pub(crate) body: Option<BodyRecord>,
 }
 
@@ -243,12 +245,12 @@ impl Record for ContentRecord {
     /// Version 1 gave each body a blob of its own.
     fn from_older(version: u8, body: &[u8]) -> Option<ContentRecord> {
         type Body = (u64, u64, [u8; 32], [u8; 32]);
-        type Content = (Summary, AccountId, Option<String>, Option<Body>);
+        type Content = (Summary, AccountId, Vec<String>, Option<Body>);
         let 1 = version else { return None };
-        let (summary, account, email_id, body): Content = postcard::from_bytes(body).ok()?;
+        let (summary, account, email_ids, body): Content = postcard::from_bytes(body).ok()?;
         let body =
             body.map(|(pack, len, sha256, canonical)| BodyRecord { pack, len, sha256, canonical, start: 0 });
-        Some(ContentRecord { summary, account, email_id, body })
+        Some(ContentRecord { summary, account, email_ids, body })
     }
 }
 
@@ -291,13 +293,14 @@ mod tests {
         stored.extend(postcard::to_allocvec(&old).unwrap());
         let read: ContentRecord = record::decode(&stored).unwrap();
         let body = read.body.unwrap();
-        assert_eq!((read.summary.message_id, read.account, read.email_id), (id.clone(), AccountId(7), id));
+        assert_eq!((read.summary.message_id, read.account), (id.clone(), AccountId(7)));
+        assert_eq!(read.email_ids, Vec::from_iter(id));
         assert_eq!((body.pack, body.len, body.start), (9, 1_000, 0));
         assert_eq!((body.sha256, body.canonical), hashes);
         let again: ContentRecord = record::decode(&record::encode(&ContentRecord {
             summary,
             account: AccountId(7),
-            email_id: None,
+            email_ids: Vec::new(),
             body: Some(body),
         }))
         .unwrap();

@@ -47,7 +47,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, account: AccountId, fact: ReplayFact) ->
         ReplayFact::NotDone(messages) => {
             for id in messages {
                 let mut intents = w.intents(id)?;
-                let copied = intents.mark().is_some_and(|m| m.arrived.is_some() || m.answered);
+                let copied = intents.mark().is_some_and(|m| m.is_made());
                 if let Some(place) = intents.place.as_mut().filter(|_| !copied) {
                     place.mark = None;
                     w.put_intents(id, &intents)?;

@@ -36,8 +36,12 @@ pub(crate) fn append(w: &mut Writer<'_>, to: MailboxId, message: NewMessage) -> 
             let (pack, start) = packs::keep(w, &body)?;
             let stored =
                 BodyRecord { pack, len: body.len(), sha256: hash.raw, canonical: hash.canonical, start };
-            let record =
-                ContentRecord { summary: reading.summary, account, email_id: None, body: Some(stored) };
+            let record = ContentRecord {
+                summary: reading.summary,
+                account,
+                email_ids: Vec::new(),
+                body: Some(stored),
+            };
             identity::enter(w, content, &record)?;
             w.put_content(content, &record)?;
             content

@@ -9,6 +9,7 @@ use crate::imap::command::{Command, FetchItem, NumberSet, Resync, Section, Statu
 use crate::imap::encode::{MAX_SET, split_set};
 use crate::set::UidSet;
 use crate::store::batch::{Op, ReplayFact, StateFact};
+use crate::store::identity::MOST_SERVER_IDS;
 use crate::store::intents::Mark;
 use crate::store::plan::{Act, Target};
 use crate::store::query;
@@ -661,8 +662,11 @@ fn is_the_same(target: &Target, met: &Met) -> bool {
     let told_only = target.record.claimed_size == 0;
     let same_size = told_only || met.size.is_none_or(|size| size == target.record.claimed_size);
     let same_date = told_only || met.internal_date.is_none_or(|date| date == target.record.internal_date);
-    let same_id = match (&met.email_id, &target.email_id) {
-        (Some(theirs), Some(ours)) => theirs == ours,
+    let ours = &target.email_ids;
+    let same_id = match &met.email_id {
+        Some(theirs) if !told_only => {
+            ours.is_empty() || ours.len() >= MOST_SERVER_IDS || ours.contains(theirs)
+        }
         _ => true,
     };
     same_size && same_date && same_id
