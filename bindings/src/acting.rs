@@ -38,10 +38,14 @@ impl Engine {
         self.change_flags(&messages, &FlagChange::exactly(flags), now_ms)
     }
 
-    /// Moves messages to another mailbox of their account. Into a mailbox of this device they are brought whole first, and go
+    /// Moves messages to another mailbox. Into a mailbox of this device they are brought whole first, and go
     /// from the server after that; out of one they are sent.
     ///
-    /// Errors: Gone, Invalid for a mailbox of another account or one that can hold none, NotPermitted.
+    /// To a mailbox of another account a copy is sent, and the message goes from its own server once the copy is there; its body
+    /// has to be here.
+    ///
+    /// Errors: Gone, NotPermitted, Invalid for a mailbox that can hold none, and for another account's where a body is not here or the
+    /// message is on no IMAP server.
     pub fn move_messages(&self, messages: Vec<i64>, to: i64, now_ms: i64) -> Result<i64> {
         self.call(|engine| {
             let (messages, to) = (numbers::messages(&messages), numbers::mailbox(to)?);
@@ -49,7 +53,7 @@ impl Engine {
         })
     }
 
-    /// Copies messages into a mailbox of their account, and says what the copies are called.
+    /// Copies messages into a mailbox, of their account or another, and says what the copies are called.
     ///
     /// Errors: as `move_messages`.
     pub fn copy_messages(&self, messages: Vec<i64>, to: i64, now_ms: i64) -> Result<Vec<i64>> {

@@ -1,5 +1,7 @@
 //! What a person does, on the engine: written at once, shown at once, and replayed when a connection comes.
 
+use std::collections::BTreeSet;
+
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::flags::{FlagSet, Flags};
@@ -7,12 +9,13 @@ use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
 use crate::imap::mailbox_name;
 use crate::journal::{Draft, FlagChange, NewMailbox, Operation};
 use crate::message;
-use crate::model::Role;
+use crate::model::{MailboxKind, Role};
 use crate::store::actions::append::{self, NewMessage};
 use crate::store::actions::flags::{self, Change};
 use crate::store::actions::mailbox::{self, Name};
 use crate::store::actions::{each, pending, place};
 use crate::store::batch::StagedBody;
+use crate::store::plan::{self, Outgoing};
 use crate::store::query;
 use crate::store::writer::Writer;
 use crate::time::Now;
@@ -40,29 +43,124 @@ impl Engine {
         self.act_on(now, messages, |w| each(w, messages, |w, id| flags::change(w, id, &change)))
     }
 
-    /// Moves messages to another mailbox of their account. Into a mailbox of this device they are brought whole first, and
-    /// go from the server after that; out of one they are sent.
+    /// Moves messages to another mailbox. Into a mailbox of this device they are brought whole first, and go from the server
+    /// after that; out of one they are sent.
+    ///
+    /// To a mailbox of another account a copy is sent, and the message goes from its own server once the copy is on the
+    /// other, or on this device. The copy has an id of its own. Its body has to be here ([`Connection::fetch`] brings it).
+    /// Such messages are taken a few at a time: after an error some may have been moved, each of them whole.
     ///
     /// # Errors
-    /// [`Error::Gone`], [`Error::Invalid`] for a mailbox of another account or one that can hold none, [`Error::NotPermitted`].
+    /// [`Error::Gone`], [`Error::NotPermitted`], [`Error::Invalid`] for a mailbox that can hold none, and for another account's
+    /// where a body is not here, or where the message is not on an IMAP server: copy it, and delete it when you see fit.
+    ///
+    /// [`Connection::fetch`]: crate::Connection::fetch
     pub fn move_messages(&self, now: Now, messages: &[MessageId], to: MailboxId) -> Result<u64> {
-        self.act_on(now, messages, |w| each(w, messages, |w, id| place::move_to(w, id, to)))
+        let (own, others) = self.by_account(messages, to)?;
+        let carried = self.carry(now, &others, to, true)?.len() as u64;
+        if own.is_empty() && carried > 0 {
+            return Ok(carried);
+        }
+        let moved = self.act_on(now, &own, |w| each(w, &own, |w, id| place::move_to(w, id, to)))?;
+        Ok(moved + carried)
     }
 
-    /// Copies messages into a mailbox of their account, and says what the copies are called.
+    /// Copies messages into a mailbox, of their account or another, and says what the copies are called: first those of messages
+    /// of other accounts.
     ///
     /// # Errors
-    /// As [`Engine::move_messages`].
+    /// As [`Engine::move_messages`]; a message of another account may be on any server or none.
     pub fn copy_messages(&self, now: Now, messages: &[MessageId], to: MailboxId) -> Result<Vec<MessageId>> {
-        let mut copies = Vec::new();
-        self.act_on(now, messages, |w| {
-            copies.clear();
-            each(w, messages, |w, id| {
+        let (own, others) = self.by_account(messages, to)?;
+        let mut copies = self.carry(now, &others, to, false)?;
+        if own.is_empty() && !copies.is_empty() {
+            return Ok(copies);
+        }
+        self.act_on(now, &own, |w| {
+            copies.truncate(others.len());
+            each(w, &own, |w, id| {
                 copies.push(place::copy_to(w, id, to)?);
                 Ok(())
             })
         })?;
         Ok(copies)
+    }
+
+    /// Which of some messages are in the account of a mailbox, and which in others.
+    fn by_account(&self, messages: &[MessageId], to: MailboxId) -> Result<(Vec<MessageId>, Vec<MessageId>)> {
+        let tables = self.shared.store.read()?.tables;
+        let account = query::mailbox(&tables, to)?.account;
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for id in messages {
+            let elsewhere = match query::message_record(&tables, *id)? {
+                Some(record) => query::mailbox(&tables, record.mailbox)?.account != account,
+                None => false,
+            };
+            if elsewhere { others.push(*id) } else { own.push(*id) }
+        }
+        Ok((own, others))
+    }
+
+    /// Puts copies of messages of other accounts into a mailbox.
+    fn carry(&self, now: Now, messages: &[MessageId], to: MailboxId, moves: bool) -> Result<Vec<MessageId>> {
+        /// Octets that are on their way through memory at a time.
+        const AT_ONCE: usize = 4 << 20;
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.can_be_carried(messages, moves)?;
+        let mut copies = Vec::with_capacity(messages.len());
+        let mut accounts = BTreeSet::from([self.mailbox(to)?.account]);
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let mut some = Vec::new();
+            let mut octets = 0;
+            while let Some((id, others)) = rest.split_first().filter(|_| octets < AT_ONCE) {
+                rest = others;
+                let outgoing = plan::outgoing(&self.shared.store.read()?.tables, *id)?;
+                let Some(Outgoing { raw, mut flags, internal_date }) = outgoing else { continue };
+                // What is marked there as deleted is not to be deleted here.
+                flags.flags = flags.flags.difference(Flags::DELETED);
+                octets += raw.len();
+                some.push((*id, self.staged(&raw, flags, internal_date)));
+            }
+            self.act(now, |w| {
+                for (id, copy) in some {
+                    accounts
+                        .extend(w.message(id)?.map(|m| w.mailbox(m.mailbox).map(|m| m.account)).transpose()?);
+                    match append::carry(w, id, to, copy, moves) {
+                        Ok(new) => copies.push(new),
+                        Err(Error::Gone("message")) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        for account in accounts {
+            self.shared.wake_account(account);
+        }
+        if copies.is_empty() { Err(Error::Gone("message")) } else { Ok(copies) }
+    }
+
+    /// Whether messages can go to another account as they are.
+    fn can_be_carried(&self, messages: &[MessageId], moves: bool) -> Result<()> {
+        let invalid = |why: &str| Err(Error::Invalid { what: "message", why: why.to_owned() });
+        let tables = self.shared.store.read()?.tables;
+        for id in messages {
+            let Some(record) = query::message_record(&tables, *id)? else { continue };
+            if query::content_record(&tables, record.content)?.is_none_or(|c| c.body.is_none()) {
+                return invalid("it is to go to another account, and its body is not here: fetch it first");
+            }
+            let on_server = query::mailbox(&tables, record.mailbox)?.kind == MailboxKind::Server;
+            if moves && !(on_server && record.is_placed()) {
+                // It would have to go from here before the other server has it.
+                return invalid(
+                    "it is on no IMAP server: copy it to the other account, and delete it after that",
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Deletes messages: into the account's Trash, which is made where there is none; out of the Trash and out of Junk, for
@@ -238,7 +336,7 @@ impl Engine {
         act: impl FnOnce(&mut Writer<'_>) -> Result<u64>,
     ) -> Result<u64> {
         let (done, accounts) = self.act(now, |w| {
-            let mut accounts = std::collections::BTreeSet::new();
+            let mut accounts = BTreeSet::new();
             for id in messages {
                 if let Some(record) = w.message(*id)? {
                     accounts.insert(w.mailbox(record.mailbox)?.account);
@@ -271,11 +369,15 @@ impl Engine {
             let why = if raw.is_empty() { "it is empty".to_owned() } else { format!("{} octets", raw.len()) };
             return Err(Error::Invalid { what: "message", why });
         }
-        let mut body = StagedBody::new(self.shared.store.new_blob(), raw.len() as u64);
-        body.push(&raw);
-        let reading = body.read(&self.shared.limits);
         let internal_date = draft.internal_date.unwrap_or(now.wall_ms).div_euclid(1000) * 1000;
-        Ok(NewMessage { body, reading, flags: draft.flags, internal_date })
+        Ok(self.staged(&raw, draft.flags, internal_date))
+    }
+
+    fn staged(&self, raw: &[u8], flags: FlagSet, internal_date: i64) -> NewMessage {
+        let mut body = StagedBody::new(self.shared.store.new_blob(), raw.len() as u64);
+        body.push(raw);
+        let reading = body.read(&self.shared.limits);
+        NewMessage { body, reading, flags, internal_date }
     }
 }
 

@@ -441,6 +441,9 @@ impl Connection {
     fn commit_done(&mut self, done: CommitDone) -> Result<()> {
         let outcome = done.outcome?;
         self.session.committed(&outcome);
+        for account in &outcome.freed {
+            self.shared.wake_account(*account);
+        }
         match done.next {
             Some(next) if !self.closed => self.session.go_on(next),
             Some(Next::Opened { request, message }) => {

@@ -28,7 +28,7 @@ impl RawEngine {
         Ok(self.engine.set_flags(now(), &given::messages(messages)?, &FlagChange::exactly(set))? as f64)
     }
 
-    /// Moves messages to another mailbox of their account.
+    /// Moves messages to another mailbox; to one of another account a copy is sent first, and its body has to be here.
     #[wasm_bindgen(js_name = moveMessages)]
     pub fn move_messages(&self, messages: &[f64], to: f64) -> Answer<f64> {
         Ok(self.engine.move_messages(now(), &given::messages(messages)?, given::mailbox(to)?)? as f64)

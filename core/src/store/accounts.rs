@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, MessageId};
 use crate::model::{AccountSettings, Change, MailboxKind, Protocol, Role};
 use crate::sasl::server::Verifier;
+use crate::store::actions::pending;
+use crate::store::intents::Subject;
 use crate::store::record::Record;
 use crate::store::records::{AccountRecord, MailboxRecord};
 use crate::store::tables::{self, Snapshot};
 use crate::store::writer::Writer;
-use crate::store::{expunge, keys, ledger, orphans, partials, query, record};
+use crate::store::{expunge, keys, ledger, orphans, partials, query, record, view};
 
 /// Enters an account. One on IMAP has its INBOX from the start: every server has one.
 pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<AccountId> {
@@ -74,18 +76,44 @@ pub(crate) fn mark_synced(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
 /// Removes an account with all its mail.
 pub(crate) fn remove(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
     get(w, id)?;
+    for (op, subject) in w.operations_of(id)? {
+        pending::stay(w, op)?;
+        if let Subject::Place(message) | Subject::Flags(message) = subject {
+            drop_unplaced(w, message)?;
+        }
+    }
     for (mailbox, _) in w.mailboxes_of(id)? {
         expunge::hide_all(w, mailbox, false)?;
         partials::drop_all(w, mailbox)?;
         w.mailbox(mailbox)?.gone = true;
     }
     orphans::purge(w, id, i64::MAX)?;
+    for (op, _) in w.operations_of(id)? {
+        w.forget_operation(op)?;
+    }
     ledger::drop_account(w, id)?;
     w.tables.accounts.remove(keys::account(id).as_slice())?;
     for kept in [server_password_key(id), subscriptions_key(id)] {
         w.tables.meta.remove(kept.as_slice())?;
     }
     w.change(Change::Account(id));
+    Ok(())
+}
+
+/// Drops a message that waits for its place on the server.
+fn drop_unplaced(w: &mut Writer<'_>, id: MessageId) -> Result<()> {
+    let hidden = view::alter(w, id, |w, record, _| {
+        let unplaced = !record.is_placed() && record.gone_ms.is_none();
+        if unplaced {
+            record.gone_ms = Some(w.now_ms);
+        }
+        Ok(unplaced)
+    })?;
+    if hidden == Some(true)
+        && let Some(record) = w.message(id)?
+    {
+        orphans::forget(w, id, &record)?;
+    }
     Ok(())
 }
 

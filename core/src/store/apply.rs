@@ -1,5 +1,7 @@
 //! Applying a batch: the only place where what a server said becomes what is stored.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::flags::{FlagSet, Flags};
 use crate::ids::{AccountId, ContentId, MailboxId, MessageId, OperationId};
@@ -35,6 +37,8 @@ pub(crate) struct Outcome {
     pub(crate) bodies: Vec<(MailboxId, u32, MessageId)>,
     /// Operations that the server confirmed.
     pub(crate) replayed: u64,
+    /// Other accounts, in which something waited for what was done here.
+    pub(crate) freed: BTreeSet<AccountId>,
     /// Operations that were set aside.
     pub(crate) set_aside: Vec<OperationId>,
 }
@@ -107,6 +111,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
         }
     }
     outcome.replayed = w.replayed;
+    outcome.freed = w.freed_accounts(account)?;
     outcome.set_aside = std::mem::take(&mut w.set_aside);
     // What came and went again within the batch is news to nobody.
     for (mailbox, message) in std::mem::take(&mut outcome.fresh) {

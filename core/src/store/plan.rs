@@ -160,20 +160,28 @@ impl<'a> Planner<'a> {
         for entry in tables.journal.iter()? {
             let (key, value) = entry?;
             let entry: JournalRecord = record::decode(value.value())?;
-            if entry.account == account {
-                planner.survey(OperationId(keys::read_u64(key.value(), 0).unwrap_or(0)), entry)?;
+            let op = OperationId(keys::read_u64(key.value(), 0).unwrap_or(0));
+            if entry.account != account {
+                // Something here may wait for it.
+                planner.note_state(op, &entry)?;
+            } else {
+                planner.survey(op, entry)?;
             }
         }
         Ok(planner)
     }
 
+    /// Whether an operation is still to be done, or was set aside.
+    fn note_state(&mut self, op: OperationId, entry: &JournalRecord) -> Result<()> {
+        let refused = is_refused(self.tables, op, &entry.subject)?;
+        let noted = if refused { &mut self.set_aside } else { &mut self.live };
+        noted.insert(op);
+        Ok(())
+    }
+
     /// What others have to wait for.
     fn survey(&mut self, op: OperationId, entry: JournalRecord) -> Result<()> {
-        if is_refused(self.tables, op, &entry.subject)? {
-            self.set_aside.insert(op);
-        } else {
-            self.live.insert(op);
-        }
+        self.note_state(op, &entry)?;
         match &entry.subject {
             Subject::Mailbox(o) if o.refused.is_some() && matches!(o.goal, MailboxGoal::Create { .. }) => {
                 self.stillborn.insert(o.mailbox);
@@ -248,8 +256,8 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         if after.is_some_and(|after| self.set_aside.contains(&after)) {
-            // The older version of a draft is not to go where the newer one cannot come.
-            self.work.hopeless.push((op, "the newer version could not be put in its place"));
+            // The older version of a draft is not to go where the newer one cannot come, nor what another account does not take.
+            self.work.hopeless.push((op, "what was to take its place could not be put there"));
             return Ok(());
         }
         // A deletion is repeated without harm.

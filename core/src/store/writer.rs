@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::flags::{FlagSet, Flags};
 use crate::ids::{AccountId, ContentId, MailboxId, MessageId, OperationId};
 use crate::model::Change;
-use crate::store::intents::{IntentRecord, JournalRecord, Subject};
+use crate::store::intents::{IntentRecord, JournalRecord, PlaceIntent, Subject};
 use crate::store::keys;
 use crate::store::packs::Packs;
 use crate::store::placements::{PageRows, Placement};
@@ -41,6 +41,8 @@ pub(crate) struct Writer<'t> {
     pub(crate) awaited: Option<HashMap<(AccountId, MailboxId), Vec<MessageId>>>,
     /// Operations that the server confirmed in this transaction.
     pub(crate) replayed: u64,
+    /// Operations done in this transaction.
+    done: Vec<OperationId>,
     /// Operations that were set aside in this transaction.
     pub(crate) set_aside: Vec<OperationId>,
     /// The mod-sequence under which this transaction changes what is served, once it does.
@@ -67,6 +69,7 @@ impl<'t> Writer<'t> {
             changes: Vec::new(),
             awaited: None,
             replayed: 0,
+            done: Vec::new(),
             set_aside: Vec::new(),
             served_modseq: None,
             dirty: false,
@@ -308,8 +311,44 @@ impl<'t> Writer<'t> {
     /// The server has what an operation wanted.
     pub(crate) fn operation_done(&mut self, op: OperationId) -> Result<()> {
         // One operation may be about a message's place and its flags.
-        self.replayed += u64::from(self.forget_operation(op)?);
+        if self.forget_operation(op)? {
+            self.replayed += 1;
+            self.done.push(op);
+        }
         Ok(())
+    }
+
+    /// Accounts in which something waited for an operation that was done in this transaction, in the account `own`.
+    pub(crate) fn freed_accounts(&mut self, own: AccountId) -> Result<BTreeSet<AccountId>> {
+        let done: BTreeSet<OperationId> = std::mem::take(&mut self.done).into_iter().collect();
+        let mut freed = BTreeSet::new();
+        if done.is_empty() {
+            return Ok(freed);
+        }
+        for entry in self.tables.journal.iter()? {
+            let JournalRecord { account, subject, .. } = record::decode(entry?.1.value())?;
+            if account == own || freed.contains(&account) {
+                continue;
+            }
+            let Subject::Place(id) = subject else { continue };
+            let after = self.intents(id)?.place.and_then(|place| place.after);
+            if after.is_some_and(|op| done.contains(&op)) {
+                freed.insert(account);
+            }
+        }
+        Ok(freed)
+    }
+
+    /// Every operation that waits for another one, oldest first.
+    pub(crate) fn waiting_for(&self, op: OperationId) -> Result<Vec<(MessageId, PlaceIntent)>> {
+        let mut all = Vec::new();
+        for entry in self.tables.journal.iter()? {
+            let JournalRecord { subject: Subject::Place(id), .. } = record::decode(entry?.1.value())? else {
+                continue;
+            };
+            all.extend(self.intents(id)?.place.filter(|p| p.after == Some(op)).map(|place| (id, place)));
+        }
+        Ok(all)
     }
 
     pub(crate) fn enter_identity(&mut self, key: IdentityKey) {

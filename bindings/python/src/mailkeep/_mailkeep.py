@@ -282,7 +282,7 @@ class Mailkeep:
         return self.engine.replace_flags(list(messages), list(flags), _now_ms())
 
     def move(self, messages: Iterable[int], to: int) -> int:
-        """Moves messages to another mailbox of their account."""
+        """Moves messages to another mailbox; to one of another account a copy is sent first, and its body has to be here."""
         return self.engine.move_messages(list(messages), to, _now_ms())
 
     def copy(self, messages: Iterable[int], to: int) -> list[int]:

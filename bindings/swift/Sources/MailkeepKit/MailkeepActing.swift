@@ -17,7 +17,7 @@ extension Mailkeep {
         try acting { try $0.replaceFlags(messages: messages, flags: flags, nowMs: Mailkeep.now()) }
     }
 
-    /// Moves messages to another mailbox of their account.
+    /// Moves messages to another mailbox; to one of another account a copy is sent first, and its body has to be here.
     @discardableResult
     public func move(_ messages: [Int64], to mailbox: Int64) throws(MailError) -> Int64 {
         try acting { try $0.moveMessages(messages: messages, to: mailbox, nowMs: Mailkeep.now()) }

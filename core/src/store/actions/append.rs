@@ -80,3 +80,21 @@ pub(crate) fn replace(w: &mut Writer<'_>, old: MessageId, message: NewMessage) -
     place::expunge(w, old, op)?;
     Ok(new)
 }
+
+/// Puts what was copied from a message of another account into a mailbox. Where it moves, the message goes once the copy is
+/// on its server.
+pub(crate) fn carry(
+    w: &mut Writer<'_>,
+    from: MessageId,
+    to: MailboxId,
+    copy: NewMessage,
+    moves: bool,
+) -> Result<MessageId> {
+    shown(w, from)?;
+    let new = append(w, to, copy)?;
+    if moves {
+        let op = w.intents(new)?.place.map(|p| p.op);
+        place::expunge(w, from, op)?;
+    }
+    Ok(new)
+}

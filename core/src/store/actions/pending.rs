@@ -80,15 +80,7 @@ pub(crate) fn cancel(w: &mut Writer<'_>, op: OperationId) -> Result<()> {
         }
         Subject::Place(id) => {
             cancel_place(w, id)?;
-            // The older version of a draft stays where the newer one is taken back.
-            for (_, subject) in w.operations_of(entry.account)? {
-                let Subject::Place(other) = subject else { continue };
-                match w.intents(other)?.place.filter(|p| p.after == Some(op)) {
-                    Some(place) if place.goal == Goal::Delete => cancel_place(w, other)?,
-                    Some(_) => keep(w, other)?,
-                    None => {}
-                }
-            }
+            stay(w, op)?;
         }
         Subject::Mailbox(operation) => {
             w.forget_operation(op)?;
@@ -122,6 +114,15 @@ fn cancel_place(w: &mut Writer<'_>, id: MessageId) -> Result<()> {
         && let Some(record) = w.message(id)?
     {
         orphans::forget(w, id, &record)?;
+    }
+    Ok(())
+}
+
+/// What was to go once an operation is done stays, now that it never will be: the older version of a draft, a message that
+/// was to move to another account.
+pub(crate) fn stay(w: &mut Writer<'_>, op: OperationId) -> Result<()> {
+    for (id, place) in w.waiting_for(op)? {
+        if place.goal == Goal::Delete { cancel_place(w, id)? } else { keep(w, id)? }
     }
     Ok(())
 }

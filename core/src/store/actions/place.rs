@@ -20,7 +20,7 @@ pub(crate) fn move_to(w: &mut Writer<'_>, id: MessageId, to: MailboxId) -> Resul
     let home = w.mailbox(record.mailbox)?.clone();
     let into = target(w, to)?;
     if into.account != home.account {
-        let why = "it belongs to another account: copy the message there instead".to_owned();
+        let why = "it belongs to another account".to_owned();
         return Err(Error::Invalid { what: "mailbox", why });
     }
     let (from_local, to_local) = (home.kind != MailboxKind::Server, into.kind != MailboxKind::Server);

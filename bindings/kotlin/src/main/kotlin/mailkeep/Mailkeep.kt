@@ -240,7 +240,7 @@ class Mailkeep private constructor(
     fun replaceFlags(messages: List<Long>, flags: List<String>): Long =
         acting { it.replaceFlags(messages, flags, now()) }
 
-    /** Moves messages to another mailbox of their account. */
+    /** Moves messages to another mailbox; to one of another account a copy is sent first, and its body has to be here. */
     @Throws(MailException::class)
     fun move(messages: List<Long>, to: Long): Long = acting { it.moveMessages(messages, to, now()) }
 
