@@ -28,8 +28,11 @@ pub(crate) struct MoveArguments {
     /// The messages' ids, as `list` shows them.
     #[arg(required = true, value_name = "ID")]
     ids: Vec<u64>,
-    /// The mailbox, of the same account: its name, or #ID.
+    /// The mailbox: its name, or #ID.
     mailbox: String,
+    /// The mailbox's account, where it is another than the messages'.
+    #[arg(long)]
+    account: Option<String>,
     /// Print JSON: one object a line.
     #[arg(long)]
     json: bool,
@@ -124,7 +127,7 @@ pub(crate) fn wire_word(name: &str) -> String {
 pub(crate) fn move_to(db: &Path, arguments: MoveArguments, out: &mut impl Write) -> Result<(), Failure> {
     let engine = places::open(db)?;
     let ids: Vec<MessageId> = arguments.ids.into_iter().map(MessageId).collect();
-    let to = target(&engine, &ids, &arguments.mailbox)?;
+    let to = target(&engine, &ids, arguments.account.as_deref(), &arguments.mailbox)?;
     let done = engine.move_messages(places::now(), &ids, to.id)?;
     let place = json!({ "to": to.name, "to_id": to.id.0 });
     tell(out, arguments.json, "move", done, &format!("moved to {}", to.name), place)
@@ -133,7 +136,7 @@ pub(crate) fn move_to(db: &Path, arguments: MoveArguments, out: &mut impl Write)
 pub(crate) fn copy(db: &Path, arguments: MoveArguments, out: &mut impl Write) -> Result<(), Failure> {
     let engine = places::open(db)?;
     let ids: Vec<MessageId> = arguments.ids.into_iter().map(MessageId).collect();
-    let to = target(&engine, &ids, &arguments.mailbox)?;
+    let to = target(&engine, &ids, arguments.account.as_deref(), &arguments.mailbox)?;
     let copies = engine.copy_messages(places::now(), &ids, to.id)?;
     let place = json!({ "to": to.name, "to_id": to.id.0, "ids": copies });
     let named: Vec<String> = copies.iter().map(ToString::to_string).collect();
@@ -165,9 +168,17 @@ pub(crate) fn archive(db: &Path, arguments: ArchiveArguments, out: &mut impl Wri
     tell(out, arguments.json, "archive", done, "archived", json!({}))
 }
 
-/// Where messages are to go: a mailbox of the account that the first of them belongs to.
-fn target(engine: &Engine, ids: &[MessageId], name: &str) -> Result<MailboxInfo, Failure> {
+/// Where messages are to go: a mailbox of the account that is named, or that the first of them belongs to.
+fn target(
+    engine: &Engine,
+    ids: &[MessageId],
+    account: Option<&str>,
+    name: &str,
+) -> Result<MailboxInfo, Failure> {
     check(engine, ids)?;
+    if account.is_some() {
+        return places::mailbox(engine, account, name);
+    }
     let first = engine.message(ids[0])?;
     let account = engine.mailbox(first.row.mailbox)?.account;
     let accounts = engine.accounts()?;

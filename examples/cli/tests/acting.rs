@@ -114,3 +114,20 @@ fn a_local_mailbox_is_renamed_emptied_and_deleted() {
     place.run(&["mailbox", "subscribe", "INBOX"]).ok();
     place.run(&["archive"]).failed(2, &["ID"]);
 }
+
+#[test]
+fn messages_go_to_a_mailbox_of_another_account() {
+    let (place, first, second) = synced();
+    place
+        .run(&["account", "add", "other", "imap", "--host", "localhost", "--port", "1", "--user", "bob"])
+        .ok();
+    place.run(&["mailbox", "create", "Kept", "--account", "other"]).ok();
+    place.run(&["move", &first, "Kept"]).failed(7, &["no mailbox Kept"]);
+    place.run(&["move", &first, "Kept", "--account", "other"]).ok();
+    let copy = one(place.run(&["copy", &second, "Kept", "--account", "other", "--json"]));
+    assert_eq!((&copy["messages"], copy["ids"].as_array().map(Vec::len)), (&json!(1), Some(1)));
+    let kept = place.run(&["list", "Kept", "--json"]).ok().objects();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    let left = place.run(&["list", "INBOX", "--account", "demo", "--json"]).ok().objects();
+    assert_eq!(left.iter().map(|row| row["id"].to_string()).collect::<Vec<_>>(), [second]);
+}
