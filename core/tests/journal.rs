@@ -3,8 +3,8 @@
 mod support;
 
 use mailkeep::flags::Flags;
-use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState, Role};
-use support::model::FULL;
+use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState, Role, SyncScope};
+use support::model::{FULL, Fault};
 use support::{Host, Mail, ModelServer, mail};
 
 /// Capability sets from nothing to everything.
@@ -350,5 +350,54 @@ fn a_message_with_a_nul_is_sent_where_that_is_possible() {
         let [operation] = &pending[..] else { panic!("{pending:?}") };
         let OperationState::SetAside { reason } = &operation.state else { panic!("{operation:?}") };
         assert!(reason.contains("NUL"), "{reason}");
+    }
+}
+
+/// RFC 3502: all or none. What is refused together goes again, each by itself; what was cut is looked for.
+#[test]
+fn messages_are_sent_together_where_the_server_takes_several() {
+    let faults =
+        [None, Some(Fault::no("TOOBIG")), Some(Fault::bad()), Some(Fault::CutAfter), Some(Fault::CutBefore)];
+    for (set, several) in
+        [("IMAP4rev1 UIDPLUS", false), ("IMAP4rev1 UIDPLUS MULTIAPPEND", true), (FULL, true)]
+    {
+        for fault in &faults {
+            let (server, mut host) = synced(set);
+            let all: Vec<MessageId> = (20..25)
+                .map(|n| {
+                    let draft = Draft::new(mail(n)).flag("\\Seen");
+                    host.engine.append(host.now, host.mailbox("Lists"), draft).expect("appended")
+                })
+                .collect();
+            let context = format!("{set}, {fault:?}");
+            server.take_log();
+            if let Some(fault) = fault {
+                server.fault("APPEND", 1, fault.clone());
+            }
+            for _ in 0..2 {
+                let request = host.connect().sync(SyncScope::account());
+                let _ = host.run_request(request);
+                host.drop_connection();
+            }
+            let sent = server.take_log().iter().filter(|line| line.starts_with("APPEND")).count();
+            let log = host.said();
+            match fault {
+                None => assert_eq!(sent, if several { 1 } else { 5 }, "{context}\n{log}"),
+                Some(Fault::CutAfter) if several => assert_eq!(sent, 1, "{context}\n{log}"),
+                Some(Fault::CutBefore) if several => assert_eq!(sent, 2, "{context}\n{log}"),
+                // Once together, and then each.
+                Some(_) if several => assert_eq!(sent, 6, "{context}\n{log}"),
+                Some(_) => {}
+            }
+            let refused = matches!(fault, Some(Fault::Answer(_))) && !several;
+            let there = &server.audit().mailboxes["Lists"].messages;
+            for (at, (n, id)) in (20..25).zip(&all).enumerate() {
+                let found: Vec<_> = there.iter().filter(|m| *m.raw == mail(n)).collect();
+                let expected = usize::from(!(refused && at == 0));
+                assert_eq!(found.len(), expected, "{context}: message {n}\n{log}");
+                assert!(found.iter().all(|m| m.flags.contains("\\Seen")), "{context}");
+                assert_eq!(host.engine.message(*id).expect("it is here").row.uid > 0, expected == 1);
+            }
+        }
     }
 }

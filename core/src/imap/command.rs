@@ -140,16 +140,13 @@ pub enum Command {
     UidExpunge(UidSet),
     /// EXPUNGE
     Expunge,
-    /// APPEND. The message is sent as a literal (literal8 with BINARY) behind the command.
+    /// APPEND; of several messages with MULTIAPPEND (RFC 3502), all or none. Each is sent as a literal (literal8 with BINARY)
+    /// behind what is said of it.
     Append {
         /// The target.
         mailbox: WireName,
-        /// The flags.
-        flags: FlagSet,
-        /// INTERNALDATE in milliseconds since 1970, sent in UTC.
-        internal_date: Option<i64>,
-        /// The message's octets.
-        message: Vec<u8>,
+        /// The messages, one at least.
+        messages: Vec<AppendItem>,
     },
     /// CREATE, with `(USE (…))` (RFC 6154)
     Create {
@@ -247,10 +244,9 @@ impl fmt::Debug for Command {
             Command::Move { set, mailbox } => shown!("Move", set: set, mailbox: &Text(mailbox)),
             Command::UidExpunge(set) => f.debug_tuple("UidExpunge").field(set).finish(),
             Command::Expunge => f.write_str("Expunge"),
-            Command::Append { mailbox, flags, internal_date, message } => shown!(
-                "Append", mailbox: &Text(mailbox), flags: flags, internal_date: internal_date,
-                octets: &message.len()
-            ),
+            Command::Append { mailbox, messages } => {
+                shown!("Append", mailbox: &Text(mailbox), messages: messages)
+            }
             Command::Create { mailbox, special_use } => {
                 shown!("Create", mailbox: &Text(mailbox), special_use: special_use)
             }
@@ -520,6 +516,24 @@ pub enum StatusItem {
     AppendLimit,
     Recent,
     DeletedStorage,
+}
+
+/// One message of an APPEND.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AppendItem {
+    /// The flags.
+    pub flags: FlagSet,
+    /// INTERNALDATE in milliseconds since 1970, sent in UTC.
+    pub internal_date: Option<i64>,
+    /// The message's octets.
+    pub message: Vec<u8>,
+}
+
+impl fmt::Debug for AppendItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AppendItem { flags, internal_date, message } = self;
+        write!(f, "{flags:?} at {internal_date:?}, {} octets", message.len())
+    }
 }
 
 /// How STORE applies flags.

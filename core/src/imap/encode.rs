@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 
 use self::line::Line;
 use crate::flags::FlagSet;
-use crate::imap::command::{Command, NumberSet, Resync, StatusItem, StoreAction};
+use crate::imap::command::{AppendItem, Command, NumberSet, Resync, StatusItem, StoreAction};
 use crate::imap::date::format_internal_date;
 use crate::set::UidSet;
 
@@ -252,9 +252,7 @@ fn put_command(line: &mut Line, command: &Command) -> Encoding {
             line.set("messages", set)?;
         }
         Command::Expunge => line.raw("EXPUNGE"),
-        Command::Append { mailbox, flags, internal_date, message } => {
-            return put_append(line, mailbox, flags, *internal_date, message);
-        }
+        Command::Append { mailbox, messages } => return put_append(line, mailbox, messages),
         Command::Create { mailbox, special_use } => return put_create(line, mailbox, special_use),
         Command::Delete(mailbox) => return put_on_mailbox(line, "DELETE ", mailbox),
         Command::Rename { from, to } => {
@@ -414,24 +412,24 @@ fn put_store(
     line.flags(flags)
 }
 
-fn put_append(
-    line: &mut Line,
-    mailbox: &[u8],
-    flags: &FlagSet,
-    internal_date: Option<i64>,
-    message: &[u8],
-) -> Encoding {
+fn put_append(line: &mut Line, mailbox: &[u8], messages: &[AppendItem]) -> Encoding {
+    if messages.is_empty() {
+        return Err(EncodeError::Empty { field: "messages" });
+    }
     line.raw("APPEND ");
     line.mailbox(mailbox)?;
-    line.raw(" ");
-    if !flags.is_empty() {
-        line.flags(flags)?;
+    for AppendItem { flags, internal_date, message } in messages {
         line.raw(" ");
+        if !flags.is_empty() {
+            line.flags(flags)?;
+            line.raw(" ");
+        }
+        if let Some(ms) = internal_date {
+            line.raw(&format!("\"{}\" ", format_internal_date(*ms)));
+        }
+        line.message(message)?;
     }
-    if let Some(ms) = internal_date {
-        line.raw(&format!("\"{}\" ", format_internal_date(ms)));
-    }
-    line.message(message)
+    Ok(())
 }
 
 fn put_create(line: &mut Line, mailbox: &[u8], special_use: &[String]) -> Encoding {

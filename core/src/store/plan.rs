@@ -63,7 +63,7 @@ pub(crate) enum Act {
 }
 
 /// A message to be sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Upload {
     pub(crate) op: OperationId,
     pub(crate) message: MessageId,

@@ -76,12 +76,8 @@ fn header(name: &str, value: &[u8]) -> SearchKey {
 }
 
 fn append(message: &[u8]) -> Command {
-    Command::Append {
-        mailbox: b"INBOX".to_vec(),
-        flags: flags(&[]),
-        internal_date: None,
-        message: message.to_vec(),
-    }
+    let item = AppendItem { flags: flags(&[]), internal_date: None, message: message.to_vec() };
+    Command::Append { mailbox: b"INBOX".to_vec(), messages: vec![item] }
 }
 
 fn list(patterns: &[&str]) -> Command {
@@ -384,15 +380,21 @@ fn store_copy_move_expunge() {
 
 #[test]
 fn append_waits_as_the_server_wants() {
-    let full = Command::Append {
-        mailbox: b"Sent Mail".to_vec(),
+    let item = AppendItem {
         flags: flags(&["\\Seen", "$Label1"]),
         internal_date: Some(837_571_465_000),
         message: b"Hi\r\n".to_vec(),
     };
+    let bare = AppendItem { flags: flags(&[]), internal_date: None, message: b"Ho".to_vec() };
+    let append_all = |messages| Command::Append { mailbox: b"Sent Mail".to_vec(), messages };
+    let full = append_all(vec![item.clone()]);
     let dated = r#"APPEND "Sent Mail" (\Seen $Label1) "17-Jul-1996 02:44:25 +0000" "#;
     assert_sent(&PLAIN, &[(full.clone(), &format!(r"{dated}{{4}}\r\n|+|Hi\r\n"))]);
     assert_sent(&PLUS, &[(full, &format!(r"{dated}{{4+}}\r\nHi\r\n"))]);
+    let both = append_all(vec![item, bare]);
+    assert_sent(&PLUS, &[(both.clone(), &format!(r"{dated}{{4+}}\r\nHi\r\n {{2+}}\r\nHo"))]);
+    assert_sent(&PLAIN, &[(both, &format!(r"{dated}{{4}}\r\n|+|Hi\r\n {{2}}\r\n|+|Ho"))]);
+    assert_eq!(encode("a1", &append_all(Vec::new()), &PLUS), Err(EncodeError::Empty { field: "messages" }));
     assert_sent(&BINARY, &[(append(b"a\0b"), r"APPEND INBOX ~{3}\r\n|+|a\x00b")]);
     assert_sent(&EncodeOptions { binary: true, ..PLUS }, &[(append(b"\0"), r"APPEND INBOX ~{1+}\r\n\x00")]);
     assert_sent(&MINUS, &[(append(b""), r"APPEND INBOX {0+}\r\n")]);

@@ -52,9 +52,7 @@ impl Driver {
                 self.expunge_answered(targets, ok, status);
             }
             Step::Expunged { targets } => self.expunged_answered(targets, ok),
-            Step::Append { op, message, to, flags } => {
-                self.append_answered(op, message, to, flags, ok, status);
-            }
+            Step::Append { to, sent } => self.append_answered(to, sent, ok, status),
         }
         self.go_on_if_answered()
     }

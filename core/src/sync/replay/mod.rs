@@ -47,6 +47,8 @@ pub(crate) struct Replay {
     append_limits: HashMap<MailboxId, u64>,
     /// Messages in mailboxes that are to be deleted.
     counts: HashMap<MailboxId, u32>,
+    /// Messages that were refused together with others, and are sent by themselves.
+    alone: HashSet<OperationId>,
     /// Messages that are sent in this stage.
     uploads: Vec<plan::Upload>,
     /// Mailboxes that are to be looked at before something is sent there.
@@ -115,10 +117,8 @@ pub(crate) enum Step {
     },
     Download,
     Append {
-        op: OperationId,
-        message: MessageId,
         to: MailboxId,
-        flags: FlagSet,
+        sent: Vec<Appended>,
     },
 }
 
@@ -129,6 +129,15 @@ pub(crate) struct Sent {
     /// What gets a place by it: the message itself, or its copy.
     pub(crate) message: MessageId,
     pub(crate) op: OperationId,
+}
+
+/// One message in an APPEND.
+#[derive(Debug, Clone)]
+pub(crate) struct Appended {
+    pub(crate) op: OperationId,
+    pub(crate) message: MessageId,
+    /// The flags that it was sent with.
+    pub(crate) flags: FlagSet,
 }
 
 /// What goes on when a stage's facts are durable.

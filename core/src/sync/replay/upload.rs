@@ -1,19 +1,21 @@
 //! Messages that only this device has: sent by APPEND, each once.
 
 use crate::error::{Error, Result};
-use crate::flags::FlagSet;
 use crate::ids::{MailboxId, MessageId, OperationId};
-use crate::imap::command::Command;
+use crate::imap::command::{AppendItem, Command};
 use crate::imap::response::{Code, Status};
 use crate::store::batch::{Op, ReplayFact};
 use crate::store::intents::Mark;
 use crate::store::plan::{self, Upload};
 use crate::store::query;
-use crate::sync::replay::{Sent, Stage, Step, count_out};
+use crate::sync::replay::{Appended, Sent, Stage, Step, count_out};
 use crate::sync::{Driver, Next};
 
 /// Octets of messages that are on their way at a time.
 const AT_ONCE: u64 = 4 << 20;
+
+/// Messages in one APPEND: what is refused together is sent again, each by itself.
+const MOST_TOGETHER: usize = 64;
 
 impl Driver {
     /// Asks for the numbers of the mailboxes that messages are sent to.
@@ -68,51 +70,90 @@ impl Driver {
         Ok(())
     }
 
-    /// The notes are durable: the messages go out.
+    /// The notes are durable: the messages go out. Where the server takes several in one command they go together
+    /// (RFC 3502), and by themselves once it has refused that.
     pub(super) fn upload(&mut self) -> Result<()> {
         let Some(replay) = &mut self.replay else { return Ok(()) };
-        for Upload { op, message, to } in std::mem::take(&mut replay.uploads) {
-            let reading = self.store.read()?;
-            let outgoing = plan::outgoing(&reading.tables, message)?;
-            let record = query::mailbox(&reading.tables, to)?;
-            let place = query::intents(&reading.tables, message)?.place.filter(|p| p.op == op);
-            drop(reading);
-            if place.and_then(|p| p.mark).is_none_or(|m| m.target != to) {
-                // A person has thought of something else meanwhile.
-                continue;
-            }
-            let Some(outgoing) = outgoing else {
-                self.batch.push(Op::Replay(ReplayFact::NotDone(vec![message])));
-                self.refuse(op, "the message is not here whole");
-                continue;
-            };
-            let limit = self.append_limit(to);
-            if let Some(limit) = limit.filter(|limit| outgoing.raw.len() as u64 > *limit) {
-                // The server would read all of it to refuse it, or end the connection.
-                self.batch.push(Op::Replay(ReplayFact::NotDone(vec![message])));
-                let octets = outgoing.raw.len();
-                self.refuse(
-                    op,
-                    &format!("the message has {octets} octets, and the server takes {limit} at most"),
-                );
-                continue;
-            }
-            let flags = outgoing.flags.clone();
-            let command = Command::Append {
-                mailbox: record.wire_name,
-                flags: outgoing.flags,
-                internal_date: Some(outgoing.internal_date),
-                message: outgoing.raw,
-            };
-            match self.send_step(&command, Step::Append { op, message, to, flags }) {
-                Err(Error::Invalid { why, .. }) => {
-                    self.batch.push(Op::Replay(ReplayFact::NotDone(vec![message])));
-                    self.refuse(op, &why);
+        let several = self.capabilities.has("MULTIAPPEND");
+        let mut together: Option<(MailboxId, Vec<(Appended, AppendItem)>)> = None;
+        for upload in std::mem::take(&mut replay.uploads) {
+            let Some(ready) = self.ready_to_go(upload)? else { continue };
+            let alone = !several || self.replay.as_ref().is_some_and(|r| r.alone.contains(&upload.op));
+            match &mut together {
+                Some((to, some)) if *to == upload.to && !alone && some.len() < MOST_TOGETHER => {
+                    some.push(ready)
                 }
-                sent => sent?,
+                _ => {
+                    if let Some((to, some)) = together.replace((upload.to, vec![ready])) {
+                        self.send_append(to, some)?;
+                    }
+                    if alone && let Some((to, some)) = together.take() {
+                        self.send_append(to, some)?;
+                    }
+                }
             }
         }
+        if let Some((to, some)) = together {
+            self.send_append(to, some)?;
+        }
         self.stage_is_over_if_answered()
+    }
+
+    /// A message that is still to be sent, and can be; one that cannot is set aside.
+    fn ready_to_go(&mut self, upload: Upload) -> Result<Option<(Appended, AppendItem)>> {
+        let Upload { op, message, to } = upload;
+        let reading = self.store.read()?;
+        let outgoing = plan::outgoing(&reading.tables, message)?;
+        let place = query::intents(&reading.tables, message)?.place.filter(|p| p.op == op);
+        drop(reading);
+        if place.and_then(|p| p.mark).is_none_or(|m| m.target != to) {
+            // A person has thought of something else meanwhile.
+            return Ok(None);
+        }
+        let octets = outgoing.as_ref().map_or(0, |o| o.raw.len() as u64);
+        // Past the limit the server would read all of it to refuse it, or end the connection.
+        let limit = self.append_limit(to).filter(|limit| octets > *limit);
+        let why = match (&outgoing, limit) {
+            (None, _) => "the message is not here whole".to_owned(),
+            (_, Some(limit)) => {
+                format!("the message has {octets} octets, and the server takes {limit} at most")
+            }
+            (Some(_), None) => String::new(),
+        };
+        let Some(plan::Outgoing { raw, flags, internal_date }) = outgoing.filter(|_| why.is_empty()) else {
+            self.cannot_be_sent(op, message, &why);
+            return Ok(None);
+        };
+        let item = AppendItem { flags: flags.clone(), internal_date: Some(internal_date), message: raw };
+        Ok(Some((Appended { op, message, flags }, item)))
+    }
+
+    fn cannot_be_sent(&mut self, op: OperationId, message: MessageId, why: &str) {
+        self.batch.push(Op::Replay(ReplayFact::NotDone(vec![message])));
+        self.refuse(op, why);
+    }
+
+    fn send_append(&mut self, to: MailboxId, some: Vec<(Appended, AppendItem)>) -> Result<()> {
+        let mailbox = query::mailbox(&self.store.read()?.tables, to)?.wire_name;
+        let (sent, messages): (Vec<_>, Vec<_>) = some.into_iter().unzip();
+        let command = Command::Append { mailbox, messages };
+        match self.send_step(&command, Step::Append { to, sent: sent.clone() }) {
+            Err(Error::Invalid { why, .. }) => match &sent[..] {
+                [one] => {
+                    self.cannot_be_sent(one.op, one.message, &why);
+                    Ok(())
+                }
+                _ => {
+                    // One of them cannot be written; the others are not to suffer for it.
+                    let Command::Append { messages, .. } = command else { return Ok(()) };
+                    for one in sent.into_iter().zip(messages) {
+                        self.send_append(to, vec![one])?;
+                    }
+                    Ok(())
+                }
+            },
+            sent => sent,
+        }
     }
 
     /// Octets of the largest message that a mailbox takes, where the server told (RFC 7889).
@@ -123,31 +164,43 @@ impl Driver {
 
     pub(super) fn append_answered(
         &mut self,
-        op: OperationId,
-        message: MessageId,
         to: MailboxId,
-        flags: FlagSet,
+        sent: Vec<Appended>,
         ok: bool,
         status: &Status<'_>,
     ) {
+        let messages: Vec<MessageId> = sent.iter().map(|s| s.message).collect();
         if !ok {
-            self.batch.push(Op::Replay(ReplayFact::NotDone(vec![message])));
+            self.batch.push(Op::Replay(ReplayFact::NotDone(messages)));
             let first = self.pass.as_ref().is_none_or(|p| p.rounds == 0);
-            let later = Driver::is_temporary(status) || Driver::is_missing(status) && first;
-            if !later {
+            if Driver::is_temporary(status) || Driver::is_missing(status) && first {
+                // Another time.
+                return;
+            }
+            if let [one] = &sent[..] {
                 let why = self.words(status);
-                self.refuse(op, &why);
+                self.refuse(one.op, &why);
+            } else if let Some(replay) = &mut self.replay {
+                // One of them may be at fault, or all be too much together: each is sent by itself.
+                for one in &sent {
+                    replay.tried.remove(&(one.op, super::APPENDED));
+                    replay.alone.insert(one.op);
+                }
             }
             return;
         }
-        self.batch.push(Op::Replay(ReplayFact::Answered(vec![message])));
+        self.batch.push(Op::Replay(ReplayFact::Answered(messages)));
         match &status.code {
             Some(Code::AppendUid { uid_validity, uids }) => {
-                let uids = count_out(uids.ranges(), 1);
-                let pairs = uids.into_iter().map(|uid| (uid, message)).collect();
-                let uid_validity = *uid_validity;
-                let flags = Some(flags);
-                self.batch.push(Op::Replay(ReplayFact::Told { mailbox: to, uid_validity, pairs, flags }));
+                let uids = count_out(uids.ranges(), sent.len());
+                if uids.len() != sent.len() {
+                    return self.look_later(to);
+                }
+                for (uid, one) in uids.into_iter().zip(sent) {
+                    let (pairs, flags) = (vec![(uid, one.message)], Some(one.flags));
+                    let uid_validity = *uid_validity;
+                    self.batch.push(Op::Replay(ReplayFact::Told { mailbox: to, uid_validity, pairs, flags }));
+                }
             }
             _ => self.look_later(to),
         }

@@ -394,21 +394,29 @@ fn messages() -> BoxedStrategy<Pair> {
             Command::UidExpunge(set.clone()),
             server::Command::UidExpunge(NumberSet::Set(set))
         )),
-        (octets(), flags(), option::of(0i64..4_000_000_000), vec(any::<u8>(), 0..40)).prop_map(
-            |(mailbox, flags, seconds, message)| {
-                let internal_date = seconds.map(|seconds| seconds * 1_000);
-                let heard = server::AppendMessage {
-                    flags: flags.clone(),
-                    internal_date,
-                    len: message.len() as u64,
-                    literal8: message.contains(&0),
-                };
-                (
-                    Command::Append { mailbox: mailbox.clone(), flags, internal_date, message },
-                    server::Command::Append { mailbox, messages: vec![heard] },
-                )
-            }
-        ),
+        (octets(), vec(append_item(), 1..4)).prop_map(|(mailbox, all)| {
+            let (messages, heard) = all.into_iter().unzip();
+            (
+                Command::Append { mailbox: mailbox.clone(), messages },
+                server::Command::Append { mailbox, messages: heard },
+            )
+        }),
     ]
     .boxed()
+}
+
+/// A message as it is sent, and as it is heard.
+fn append_item() -> impl Strategy<Value = (AppendItem, server::AppendMessage)> {
+    (flags(), option::of(0i64..4_000_000_000), vec(any::<u8>(), 0..40)).prop_map(
+        |(flags, seconds, message)| {
+            let internal_date = seconds.map(|seconds| seconds * 1_000);
+            let heard = server::AppendMessage {
+                flags: flags.clone(),
+                internal_date,
+                len: message.len() as u64,
+                literal8: message.contains(&0),
+            };
+            (AppendItem { flags, internal_date, message }, heard)
+        },
+    )
 }

@@ -367,8 +367,9 @@ proptest! {
         let bytes: Vec<u8> = encoded.fragments.iter().flat_map(|f| f.bytes.clone()).collect();
         let (heard, data, _) = hear(&bytes);
         prop_assert_eq!(heard, expected);
-        if let crate::imap::command::Command::Append { message, .. } = said {
-            prop_assert_eq!(data, message);
+        if let crate::imap::command::Command::Append { messages, .. } = said {
+            let sent: Vec<u8> = messages.into_iter().flat_map(|m| m.message).collect();
+            prop_assert_eq!(data, sent);
         }
     }
 
