@@ -147,8 +147,8 @@ pub use crate::ids::{AccountId, ConnectionId, ContentId, MailboxId, MessageId, O
 pub use crate::journal::{Draft, FlagChange, NewMailbox, Operation, OperationKind, OperationState};
 pub use crate::model::{
     AccountInfo, AccountSettings, BodyPolicy, Change, Changes, Cursor, Expire, Keep, MailboxInfo,
-    MailboxKind, Message, MessageRow, Page, PopServerInfo, Protocol, Quota, RetentionEntry, RetentionReason,
-    Role, Security, Window,
+    MailboxKind, Message, MessageRow, Namespace, Page, PopServerInfo, Protocol, Quota, RetentionEntry,
+    RetentionReason, Role, Security, Window,
 };
 pub use crate::options::{CommitMode, ConnectionOptions, Progress, SyncScope, WorkLimit};
 pub use crate::room::{ArchiveEntry, ArchiveRule, Evicted};

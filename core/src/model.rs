@@ -204,6 +204,18 @@ pub struct AccountInfo {
     pub server: Option<String>,
     /// What the server lets the account hold (RFC 9208), as last heard; empty where it does not say.
     pub quotas: Vec<Quota>,
+    /// Where the user's own mailboxes are on the server (RFC 2342), where it told.
+    pub namespace: Option<Namespace>,
+}
+
+/// Where a user's own mailboxes are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespace {
+    /// What the names of all of them but INBOX begin with, as `INBOX.`; often empty. A mailbox with a name that does not is
+    /// refused by such servers.
+    pub prefix: String,
+    /// What stands between the levels of a name; `None` where there is one level.
+    pub delimiter: Option<char>,
 }
 
 /// One limit on what an account may hold (RFC 9208 §5).

@@ -401,3 +401,29 @@ fn messages_are_sent_together_where_the_server_takes_several() {
         }
     }
 }
+
+/// Courier's and others' servers keep a user's mailboxes below INBOX, and refuse names beside it (RFC 2342).
+#[test]
+fn what_is_made_here_is_made_where_the_server_keeps_the_users_mailboxes() {
+    for (told, made) in
+        [("((\"INBOX.\" \".\"))", "INBOX.Trash"), ("((\"\" \"/\"))", "Trash"), ("NIL", "Trash")]
+    {
+        let server = ModelServer::with_capabilities("IMAP4rev1 UIDPLUS NAMESPACE");
+        server.deliver("INBOX", mail(1));
+        let line = format!("* NAMESPACE {told} NIL NIL");
+        server.quirk(move |_, octets| {
+            let text = String::from_utf8_lossy(&octets);
+            text.replace("* NAMESPACE ((\"\" \"/\")) NIL NIL", &line).into_bytes()
+        });
+        let mut host = Host::new(&server);
+        host.sync_all();
+        let namespace = host.engine.accounts().expect("accounts")[0].namespace.clone();
+        assert_eq!(namespace.map(|n| n.prefix), (told != "NIL").then(|| made.replace("Trash", "")), "{told}");
+        host.engine.delete_messages(host.now, &[id(&host, "INBOX", 1)]).expect("deleted");
+        host.sync_all();
+        assert!(server.audit().mailboxes.contains_key(made), "{told}: {:?}", server.audit().mailboxes.keys());
+        let asked = server.take_log().iter().filter(|line| line.starts_with("NAMESPACE")).count();
+        // What was told once is known; who tells nothing is asked again.
+        assert_eq!(asked, if told == "NIL" { 2 } else { 1 }, "{told}\n{}", host.said());
+    }
+}

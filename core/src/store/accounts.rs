@@ -40,6 +40,7 @@ pub(crate) fn add(w: &mut Writer<'_>, settings: AccountSettings) -> Result<Accou
             idle_limit_ms: None,
             quotas: Vec::new(),
             synced_once: false,
+            namespace: None,
         },
     )?;
     // Without IMAP there are no UIDs; they are given here, from 1 on.

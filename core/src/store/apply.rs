@@ -70,6 +70,7 @@ pub(crate) fn apply(w: &mut Writer<'_>, batch: Batch) -> Result<Outcome> {
                 if let Some(quotas) = fact.quotas {
                     record.quotas = quotas;
                 }
+                record.namespace = fact.namespace.or(record.namespace);
                 record.deaf_to_initial |= fact.deaf_to_initial;
                 if fact.server.is_some() {
                     record.server = fact.server;

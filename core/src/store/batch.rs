@@ -8,7 +8,7 @@ use crate::flags::FlagSet;
 use crate::ids::{AccountId, MailboxId, MessageId, OperationId};
 use crate::limits::Limits;
 use crate::message::{self, ContentHash, ContentHasher, Part, Reading};
-use crate::model::{BodyPolicy, Quota, Role};
+use crate::model::{BodyPolicy, Namespace, Quota, Role};
 use crate::set::UidSet;
 use crate::store::blobs::LARGEST;
 use crate::store::intents::Mark;
@@ -97,6 +97,7 @@ pub(crate) struct AccountFact {
     pub(crate) deaf_to_initial: bool,
     pub(crate) server: Option<String>,
     pub(crate) quotas: Option<Vec<Quota>>,
+    pub(crate) namespace: Option<Namespace>,
     /// The server ended an IDLE that had lasted so long.
     pub(crate) idle_ended_ms: Option<u64>,
 }

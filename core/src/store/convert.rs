@@ -43,6 +43,7 @@ pub(crate) fn begin(w: &mut Writer<'_>, id: AccountId, settings: AccountSettings
     account.server = None;
     account.deaf_to_initial = false;
     account.quotas.clear();
+    account.namespace = None;
     account.idle_ended_ms = None;
     account.idle_limit_ms = None;
     account.converting = true;

@@ -39,7 +39,8 @@ pub(crate) fn accounts(tables: &impl Read) -> Result<Vec<AccountInfo>> {
         let (key, value) = entry?;
         let id = AccountId(keys::read_u32(key.value(), 0).unwrap_or(0));
         let record: AccountRecord = record::decode(value.value())?;
-        all.push(AccountInfo { id, settings: record.settings, server: record.server, quotas: record.quotas });
+        let AccountRecord { settings, server, quotas, namespace, .. } = record;
+        all.push(AccountInfo { id, settings, server, quotas, namespace });
     }
     Ok(all)
 }

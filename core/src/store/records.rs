@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::flags::FlagSet;
 use crate::ids::{AccountId, ContentId, MailboxId};
 use crate::message::{Details, Summary};
-use crate::model::{AccountSettings, BodyPolicy, MailboxKind, Quota, Role};
+use crate::model::{AccountSettings, BodyPolicy, MailboxKind, Namespace, Quota, Role};
 use crate::store::batch::{PartialBody, Settled};
 use crate::store::intents::{IntentRecord, JournalRecord};
 use crate::store::record::Record;
@@ -30,6 +30,8 @@ pub(crate) struct AccountRecord {
     pub(crate) converting: bool,
     /// Whether a sync has once brought everything that it was asked for.
     pub(crate) synced_once: bool,
+    /// As the server told.
+    pub(crate) namespace: Option<Namespace>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -238,6 +240,19 @@ pub(crate) struct OrphanRecord {
     pub(crate) suspicious: bool,
 }
 
+impl Record for AccountRecord {
+    const VERSION: u8 = 3;
+    const NAME: &'static str = "account";
+
+    /// Version 2 did not know of namespaces.
+    fn from_older(version: u8, body: &[u8]) -> Option<AccountRecord> {
+        let 2 = version else { return None };
+        // Nothing of the old form has to be moved: what is new is its last field, and `None` is a zero.
+        let body = [body, &[0]].concat();
+        postcard::from_bytes(&body).ok()
+    }
+}
+
 impl Record for ContentRecord {
     const VERSION: u8 = 2;
     const NAME: &'static str = "content";
@@ -264,7 +279,6 @@ macro_rules! records {
 }
 
 records! {
-    AccountRecord, 2, "account";
     MailboxRecord, 1, "mailbox";
     MessageRecord, 1, "message";
     Details, 1, "details";
@@ -305,5 +319,22 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(again.body.unwrap().len, 1_000);
+    }
+
+    #[test]
+    fn accounts_of_version_2_are_read() {
+        let settings = AccountSettings::imap("home", "mail.example.org", "ann");
+        let quota = Quota { root: "user".into(), resource: "STORAGE".into(), usage: 1, limit: 2 };
+        let (words, before) = (vec!["IMAP4REV1".to_owned()], vec!["STARTTLS".to_owned()]);
+        let server = Some("Dovecot".to_owned());
+        let old =
+            (&settings, &words, &before, &server, true, Some(7_u64), None::<u64>, vec![quota], false, true);
+        let mut stored = vec![2];
+        stored.extend(postcard::to_allocvec(&old).unwrap());
+        let read: AccountRecord = record::decode(&stored).unwrap();
+        assert_eq!((read.settings, read.capabilities, read.capabilities_before), (settings, words, before));
+        assert_eq!((read.server, read.deaf_to_initial, read.idle_ended_ms), (server, true, Some(7)));
+        assert_eq!((read.quotas.len(), read.converting, read.synced_once), (1, false, true));
+        assert_eq!(read.namespace, None);
     }
 }

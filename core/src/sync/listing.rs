@@ -6,9 +6,11 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::imap::command::{Command, StatusItem};
 use crate::imap::mailbox_name;
-use crate::imap::response::{ListEntry, MailboxStatus, Status};
+use crate::imap::response::{self, ListEntry, MailboxStatus, Status};
 use crate::limits::Limits;
-use crate::store::batch::{MailboxFact, Op, Settled};
+use crate::model::Namespace;
+use crate::store::batch::{AccountFact, MailboxFact, Op, Settled};
+use crate::store::query;
 use crate::sync::pass::Phase;
 use crate::sync::{Driver, Next, Purpose, roles};
 
@@ -173,12 +175,32 @@ impl Driver {
             status,
         };
         self.ask_quota()?;
+        self.ask_namespace()?;
         self.out.send(&list, Purpose::List { extended })?;
         if !extended {
             let lsub = Command::Lsub { reference: Vec::new(), pattern: b"*".to_vec() };
             self.out.send(&lsub, Purpose::Lsub)?;
         }
         Ok(())
+    }
+
+    /// Asks once where the user's own mailboxes are: what is made here is made there.
+    fn ask_namespace(&mut self) -> Result<()> {
+        let known = query::account(&self.store.read()?.tables, self.account)?.namespace.is_some();
+        if known || !self.capabilities.has("NAMESPACE") {
+            return Ok(());
+        }
+        self.out.send(&Command::Namespace, Purpose::Aside)
+    }
+
+    pub(super) fn learn_namespace(&mut self, namespace: &response::Namespace<'_>) {
+        let Some((prefix, delimiter)) = &namespace.personal else { return };
+        let prefix = mailbox_name::decode(&prefix.bytes(), false);
+        if prefix.len() > self.limits.mailbox_name {
+            return;
+        }
+        let namespace = Some(Namespace { prefix, delimiter: delimiter.map(char::from) });
+        self.batch.push(Op::Account(AccountFact { namespace, ..AccountFact::default() }));
     }
 
     pub(super) fn status_items(&self) -> Vec<StatusItem> {
@@ -232,7 +254,7 @@ impl Driver {
     }
 
     fn names_changed(&self) -> Result<bool> {
-        let known = crate::store::query::mailboxes(&self.store.read()?.tables, self.account)?;
+        let known = query::mailboxes(&self.store.read()?.tables, self.account)?;
         let missing = known
             .iter()
             .filter(|(_, m)| m.kind == crate::model::MailboxKind::Server)

@@ -53,6 +53,7 @@ impl Driver {
             }
             Data::Id(pairs) => self.learn_server(pairs),
             Data::Quota(quota) => self.learn_quota(quota),
+            Data::Namespace(namespace) => self.learn_namespace(namespace),
             Data::MyRights { mailbox, rights } => self.learn_rights(&mailbox.bytes(), &rights.bytes())?,
             _ => {}
         }

@@ -4,13 +4,14 @@ use redb::ReadableTable;
 
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, MailboxId, MessageId};
+use crate::imap::mailbox_name;
 use crate::model::{Change, MailboxKind, Role};
 use crate::store::actions::{permit, place};
 use crate::store::intents::{MailboxGoal, MailboxOperation, Subject};
 use crate::store::mailboxes::{is_below, wish_of};
 use crate::store::records::{MailboxRecord, MailboxWish};
 use crate::store::writer::Writer;
-use crate::store::{expunge, keys};
+use crate::store::{accounts, expunge, keys};
 
 /// A name as a person and as the server writes it.
 #[derive(Debug, Clone)]
@@ -77,21 +78,23 @@ pub(crate) fn with_role(w: &mut Writer<'_>, account: AccountId, role: Role) -> R
         Role::Junk => "Junk",
         _ => return Err(Error::Gone("mailbox")),
     };
-    // Some servers keep everything below INBOX.
+    // Some servers keep everything below INBOX, and not all of them say so.
+    let told = accounts::get(w, account)?.namespace.map(|n| n.prefix);
     let prefix = all.iter().all(|(_, m)| {
         m.kind == MailboxKind::Server
             && (m.name.eq_ignore_ascii_case("INBOX") || is_below(&m.wire_name, b"INBOX", m.delimiter))
     });
     let delimiter = all.iter().find_map(|(_, m)| m.delimiter).map(char::from);
-    let text = match delimiter {
-        Some(delimiter) if prefix && all.len() > 1 => format!("INBOX{delimiter}{text}"),
+    let text = match (told, delimiter) {
+        (Some(prefix), _) => format!("{prefix}{text}"),
+        (None, Some(delimiter)) if prefix && all.len() > 1 => format!("INBOX{delimiter}{text}"),
         _ => text.to_owned(),
     };
     // One that was made here has no role before the server has listed it.
     if let Some((id, _)) = all.iter().find(|(_, m)| m.is_shown() && m.selectable && m.name == text) {
         return Ok(*id);
     }
-    let name = Name { wire: text.clone().into_bytes(), text };
+    let name = Name { wire: mailbox_name::encode(&text, false), text };
     create(w, account, name, false, Some(role))
 }
 
