@@ -124,7 +124,10 @@ impl<U: Users> Session<U> {
             return Err(Answer::bad("APPEND"));
         }
         let appended = self.backend()?.append(to, done, replaces)?;
-        let answer = Answer::ok("done").with(AnswerCode::AppendUid(appended.uid_validity, appended.target));
+        let answer = Answer::ok("done").with(match self.options.offers("UIDPLUS") {
+            true => AnswerCode::AppendUid(appended.uid_validity, appended.target),
+            false => AnswerCode::None,
+        });
         if replaces.is_some() {
             // RFC 8508 §3.2: the code comes before the expunge.
             self.status(None, StatusKind::Ok, answer.code.as_code(), "appended");

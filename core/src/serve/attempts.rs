@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::offered::auth_word;
 use super::session::SessionOptions;
 use crate::sasl::Mechanism;
 
@@ -72,6 +73,7 @@ impl SessionOptions {
             (plain, Mechanism::Plain),
             (plain, Mechanism::Login),
         ];
-        offered.into_iter().filter(|(now, _)| *now).map(|(_, mechanism)| mechanism).collect()
+        let offered = offered.into_iter().filter(|(now, _)| *now).map(|(_, mechanism)| mechanism);
+        offered.filter(|mechanism| self.offers(auth_word(*mechanism))).collect()
     }
 }

@@ -109,7 +109,10 @@ impl<U: Users> Session<U> {
         if copied.source.is_empty() {
             return Ok(Answer::some_are_gone());
         }
-        let code = AnswerCode::CopyUid(copied.uid_validity, copied.source, copied.target);
+        let code = match self.options.offers("UIDPLUS") {
+            true => AnswerCode::CopyUid(copied.uid_validity, copied.source, copied.target),
+            false => AnswerCode::None,
+        };
         if remove {
             // RFC 6851 §4.3: the code comes before the expunges, and so not with the answer.
             let answer = Answer::ok("moved").with(code);

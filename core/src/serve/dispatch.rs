@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, AnswerCode, Outcome};
 use super::backend::{Backend, Users};
+use super::offered::auth_word;
 use super::session::{Session, User, Wait};
 use crate::imap::server::command::Command;
 use crate::imap::server::response::{Response, StatusKind};
@@ -31,6 +32,10 @@ impl<U: Users> Session<U> {
     /// A whole command.
     pub(super) fn command(&mut self, tag: &str, mut command: Command) {
         match &command {
+            refused if !self.options.allows(refused) => {
+                self.uploading = None;
+                self.answer(tag, &Answer::bad("that is not offered"));
+            }
             Command::Capability => {
                 let words = self.capabilities();
                 self.put(&Response::Capability(&words));
@@ -167,6 +172,7 @@ impl<U: Users> Session<U> {
                 words.push("LOGINDISABLED");
             }
             words.extend(self.mechanisms().into_iter().map(auth_word));
+            words.retain(|word| self.options.offers(word));
             return words;
         }
         words.extend_from_slice(&[
@@ -205,17 +211,20 @@ impl<U: Users> Session<U> {
         if !self.is_compressed() {
             words.push("COMPRESS=DEFLATE");
         }
+        words.retain(|word| self.options.offers(word));
         words
     }
 
     /// ENABLE (RFC 5161): what is not known is passed over.
     fn enable(&mut self, words: &[String]) -> Outcome {
+        let mut words = words.to_vec();
+        words.retain(|word| self.options.offers(if word == "IMAP4REV2" { "IMAP4rev2" } else { word }));
         if words.iter().any(|word| matches!(word.as_str(), "CONDSTORE" | "QRESYNC")) {
             self.enable_condstore()?;
         }
         let user = self.user_mut()?;
         let mut enabled = Vec::new();
-        for word in words {
+        for word in &words {
             let (name, flag) = match word.as_str() {
                 "CONDSTORE" => ("CONDSTORE", &mut user.enabled.condstore),
                 "QRESYNC" => ("QRESYNC", &mut user.enabled.qresync),
@@ -266,16 +275,4 @@ impl<U: Users> Session<U> {
 
 fn numbered(uid: bool) -> Tell {
     if uid { Tell::Everything } else { Tell::NotExpunges }
-}
-
-fn auth_word(mechanism: crate::sasl::Mechanism) -> &'static str {
-    use crate::sasl::Mechanism::*;
-    match mechanism {
-        ScramSha256Plus => "AUTH=SCRAM-SHA-256-PLUS",
-        ScramSha1Plus => "AUTH=SCRAM-SHA-1-PLUS",
-        ScramSha256 => "AUTH=SCRAM-SHA-256",
-        ScramSha1 => "AUTH=SCRAM-SHA-1",
-        Login => "AUTH=LOGIN",
-        _ => "AUTH=PLAIN",
-    }
 }

@@ -120,7 +120,9 @@ impl<U: Users> Session<U> {
         if listed.subscribed && (list.only_subscribed || list.return_subscribed) {
             attributes.push("\\Subscribed");
         }
-        attributes.extend(listed.special_use.iter().map(String::as_str));
+        if self.options.offers("SPECIAL-USE") {
+            attributes.extend(listed.special_use.iter().map(String::as_str));
+        }
         let mut child_info: Vec<&str> = Vec::new();
         if listed.selected_below {
             child_info.extend(list.only_subscribed.then_some("SUBSCRIBED"));
@@ -228,7 +230,10 @@ impl<U: Users> Session<U> {
         }
         let id = self.backend()?.create(name, special_use)?;
         let object_id = self.backend()?.status(id)?.object_id;
-        Ok(Answer::ok("done").with(AnswerCode::MailboxId(object_id)))
+        Ok(Answer::ok("done").with(match self.options.offers("OBJECTID") {
+            true => AnswerCode::MailboxId(object_id),
+            false => AnswerCode::None,
+        }))
     }
 
     pub(super) fn delete(&mut self, mailbox: &[u8]) -> Outcome {

@@ -24,6 +24,7 @@ mod lock;
 mod mailboxes;
 pub mod memory;
 mod names;
+mod offered;
 pub mod pop;
 mod selected;
 mod session;

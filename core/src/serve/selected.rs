@@ -149,8 +149,12 @@ impl<U: Users> Session<U> {
         ok(self, Code::PermanentFlags { flags: permanent, keywords: !read_only }, "flags that stay");
         ok(self, Code::UidValidity(status.uid_validity), "UIDs are valid");
         ok(self, Code::UidNext(status.uid_next), "the next UID");
-        ok(self, Code::HighestModSeq(status.highest_modseq), "the highest mod-sequence");
-        ok(self, Code::MailboxId(&status.object_id), "the mailbox's id");
+        if self.options.offers("CONDSTORE") {
+            ok(self, Code::HighestModSeq(status.highest_modseq), "the highest mod-sequence");
+        }
+        if self.options.offers("OBJECTID") {
+            ok(self, Code::MailboxId(&status.object_id), "the mailbox's id");
+        }
         if rev2 {
             let delimiter = Some(self.backend()?.delimiter());
             let entry =

@@ -43,6 +43,10 @@ pub struct SessionOptions {
     /// has not asked for that mode, as §2.1 there wants it. Few clients know the mode: where it is not offered, every
     /// message goes out as it is.
     pub offers_pop_utf8: bool,
+    /// Capabilities of IMAP that are not offered though they could be, by their words, as `COMPRESS=DEFLATE`, or
+    /// `AUTH=LOGIN`, which counts for POP3 too. What needs one is refused. For clients that stumble over an extension, and
+    /// for what a host does not want to pay for.
+    pub withheld: Vec<String>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -58,6 +62,7 @@ impl SessionOptions {
             offers_tls: false,
             allow_insecure: false,
             offers_pop_utf8: false,
+            withheld: Vec::new(),
             limits,
         }
     }
