@@ -22,7 +22,7 @@ use crate::store::record::{self, Record};
 use crate::store::records::ChangesRecord;
 use crate::store::tables::{Read, Snapshot, get};
 use crate::store::writer::Writer;
-use crate::store::{keys, query, view};
+use crate::store::{INCARNATION_KEY, keys, query, view};
 pub(crate) use numbers::{place_of, verify};
 pub(crate) use rows::{ServedRow, changed, each, expunged, row, rows};
 
@@ -78,11 +78,12 @@ pub(crate) fn mailbox(tables: &impl Read, id: MailboxId) -> Result<Option<Served
     tables.served_mailboxes().get(key.as_slice())?.map(|v| record::decode(v.value())).transpose()
 }
 
-/// Whether the rows have followed the store up to a commit.
+/// Whether the rows have followed the store up to a commit, and are this store's: what a restored copy brought along is not.
 pub(crate) fn has_followed(tables: &Snapshot, commit: u64) -> Result<bool> {
     let stored = get(&tables.meta, FOLLOWED)?;
     let followed: Option<Followed> = stored.map(|b| record::decode(&b)).transpose()?;
-    Ok(followed.is_some_and(|f| f.commit >= commit))
+    let incarnation = get(&tables.meta, INCARNATION_KEY)?.and_then(|b| keys::read_u64(&b, 0)).unwrap_or(0);
+    Ok(followed.is_some_and(|f| f.commit >= commit && f.incarnation == incarnation))
 }
 
 /// One transaction's work on the rows.
