@@ -71,11 +71,15 @@ fn number_of(test: &str) -> Option<u32> {
     test.strip_prefix("note_")?.get(..2)?.parse().ok()
 }
 
-/// Every test of the catalogue that there is: functions marked as tests, with a number in their name.
+/// Every test of the catalogue that there is: functions marked as tests, or named in a list of `both!`, with a number in
+/// their name.
 fn tests() -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     for source in SOURCES {
         let mut marked = false;
+        let lists = source.split("\nboth! {\n").skip(1).filter_map(|list| list.split('}').next());
+        let named = lists.flat_map(|list| list.split(',').map(str::trim));
+        found.extend(named.filter(|name| number_of(name).is_some()));
         for line in source.lines().map(str::trim) {
             if line == "#[test]" {
                 marked = true;

@@ -4,10 +4,16 @@ mod support;
 
 use mailkeep::{CommitMode, Engine, Error, Event};
 use support::host::open;
-use support::{Disk, Host, Mail, ModelServer, Tier, mail};
+use support::{Disk, FarSide, Host, Mail, Tier, mail};
 
-fn server() -> ModelServer {
-    let server = ModelServer::new(Tier::Everything);
+both! {
+    a_crash_anywhere_in_a_first_sync_loses_nothing,
+    a_crash_anywhere_in_a_resync_loses_nothing,
+    a_full_disk_loses_nothing_acknowledged,
+}
+
+fn server<S: FarSide>() -> S {
+    let server = S::new(Tier::Everything);
     server.create("Lists");
     for n in 1..=3 {
         server.deliver("INBOX", mail(n));
@@ -16,7 +22,7 @@ fn server() -> ModelServer {
     server
 }
 
-fn change(server: &ModelServer) {
+fn change<S: FarSide>(server: &S) {
     server.set_flags("INBOX", 1, &["\\Seen"]);
     server.move_message("INBOX", 2, "Lists");
     server.deliver("INBOX", mail(5));
@@ -33,7 +39,7 @@ fn recover(disk: &Disk, seed: u64) -> Option<(Disk, Engine)> {
 }
 
 /// Syncs on a disk whose power goes at the `n`-th operation. Returns the last commit that was acknowledged.
-fn sync_until(disk: &Disk, server: &ModelServer, n: u64, commits: CommitMode) -> u64 {
+fn sync_until<S: FarSide>(disk: &Disk, server: &S, n: u64, commits: CommitMode) -> u64 {
     let engine = open(disk.clone()).unwrap();
     let mut host = Host::with_engine(engine, server).knobs(|k| {
         k.commits = commits;
@@ -49,7 +55,7 @@ fn sync_until(disk: &Disk, server: &ModelServer, n: u64, commits: CommitMode) ->
     stored.unwrap_or(0)
 }
 
-fn crash_everywhere(base: &[u8], server: &ModelServer) {
+fn crash_everywhere<S: FarSide>(base: &[u8], server: &S) {
     let whole = Disk::holding(base.to_vec());
     sync_until(&whole, server, u64::MAX / 2, CommitMode::Inline);
     let operations = whole.operations();
@@ -75,21 +81,19 @@ fn crash_everywhere(base: &[u8], server: &ModelServer) {
 }
 
 /// A disk with the account on it.
-fn account_only(server: &ModelServer) -> Vec<u8> {
+fn account_only<S: FarSide>(server: &S) -> Vec<u8> {
     let disk = Disk::new();
     drop(Host::with_engine(open(disk.clone()).unwrap(), server));
     disk.bytes()
 }
 
-#[test]
-fn a_crash_anywhere_in_a_first_sync_loses_nothing() {
-    let server = server();
+fn a_crash_anywhere_in_a_first_sync_loses_nothing<S: FarSide>() {
+    let server = server::<S>();
     crash_everywhere(&account_only(&server), &server);
 }
 
-#[test]
-fn a_crash_anywhere_in_a_resync_loses_nothing() {
-    let server = server();
+fn a_crash_anywhere_in_a_resync_loses_nothing<S: FarSide>() {
+    let server = server::<S>();
     let disk = Disk::new();
     let mut host = Host::with_engine(open(disk.clone()).unwrap(), &server);
     host.sync_all();
@@ -118,9 +122,8 @@ fn a_crash_while_the_store_is_made_leaves_one_that_opens() {
     }
 }
 
-#[test]
-fn a_full_disk_loses_nothing_acknowledged() {
-    let server = server();
+fn a_full_disk_loses_nothing_acknowledged<S: FarSide>() {
+    let server = server::<S>();
     for n in 10..40 {
         server.deliver("INBOX", Mail::new(n).attachment(40_000).build());
     }

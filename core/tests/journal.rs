@@ -3,9 +3,30 @@
 mod support;
 
 use mailkeep::flags::Flags;
+<<<<<<< ours
 use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState, Role, SyncScope};
 use support::model::{FULL, Fault};
 use support::{Host, Mail, ModelServer, mail};
+=======
+use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState, Role};
+use support::model::FULL;
+use support::{FarSide, Host, Mail, ModelServer, mail};
+
+both! {
+    flags_set_offline_are_seen_at_once_and_reach_the_server,
+    a_move_offline_is_a_move_on_the_server_and_the_message_keeps_its_id,
+    move_move_and_delete_are_one_delete,
+    a_message_from_this_device_is_sent_once,
+    a_draft_saved_often_is_there_once,
+    a_copy_is_made_on_the_server_and_downloaded_by_nobody,
+    a_message_moves_into_a_mailbox_that_was_made_offline,
+    mailboxes_are_renamed_and_deleted_with_what_is_below_them,
+    a_local_mailbox_takes_messages_down_and_gives_them_back,
+    deleting_makes_a_trash_where_there_is_none,
+    what_waits_can_be_taken_back,
+    a_message_with_a_nul_is_sent_where_that_is_possible,
+}
+>>>>>>> theirs
 
 /// Capability sets from nothing to everything.
 const SETS: &[&str] = &[
@@ -18,8 +39,8 @@ const SETS: &[&str] = &[
     FULL,
 ];
 
-fn synced(capabilities: &str) -> (ModelServer, Host) {
-    let server = ModelServer::with_capabilities(capabilities);
+fn synced<S: FarSide>(capabilities: &str) -> (S, Host) {
+    let server = S::with_capabilities(capabilities);
     server.create_as("Trash", Some("\\Trash"));
     server.create("Lists");
     for n in 1..=6 {
@@ -53,7 +74,7 @@ fn shown(host: &Host, mailbox: &str) -> Vec<MessageId> {
 }
 
 /// Another client expunges what bears `\Deleted`: what a server without UIDPLUS is left with.
-fn purge(server: &ModelServer, mailbox: &str) {
+fn purge<S: FarSide>(server: &S, mailbox: &str) {
     let all = server.audit().mailboxes[mailbox].messages.clone();
     let uids: Vec<u32> = all.iter().filter(|m| m.flags.contains("\\Deleted")).map(|m| m.uid).collect();
     server.expunge(mailbox, &uids);
@@ -61,7 +82,7 @@ fn purge(server: &ModelServer, mailbox: &str) {
 
 /// Syncs until nothing is pending, and everything agrees.
 #[track_caller]
-fn settle(host: &mut Host, server: &ModelServer) {
+fn settle<S: FarSide>(host: &mut Host, server: &S) {
     host.sync_all();
     host.sync_all();
     let pending = host.engine.pending(None).expect("the journal");
@@ -72,10 +93,9 @@ fn settle(host: &mut Host, server: &ModelServer) {
     server.assert_sound();
 }
 
-#[test]
-fn flags_set_offline_are_seen_at_once_and_reach_the_server() {
+fn flags_set_offline_are_seen_at_once_and_reach_the_server<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let (one, two) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2));
         let seen = FlagChange::default().set("\\Seen").set("todo");
         assert_eq!(host.engine.set_flags(host.now, &[one, two], &seen).expect("set"), 2);
@@ -97,10 +117,9 @@ fn flags_set_offline_are_seen_at_once_and_reach_the_server() {
     }
 }
 
-#[test]
-fn a_move_offline_is_a_move_on_the_server_and_the_message_keeps_its_id() {
+fn a_move_offline_is_a_move_on_the_server_and_the_message_keeps_its_id<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let one = id(&host, "INBOX", 1);
         host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
         assert_eq!(shown(&host, "Lists"), [one], "{set}");
@@ -122,10 +141,9 @@ fn a_move_offline_is_a_move_on_the_server_and_the_message_keeps_its_id() {
     }
 }
 
-#[test]
-fn move_move_and_delete_are_one_delete() {
+fn move_move_and_delete_are_one_delete<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let one = id(&host, "INBOX", 1);
         host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
         host.engine.delete_messages(host.now, &[one]).expect("deleted");
@@ -142,10 +160,9 @@ fn move_move_and_delete_are_one_delete() {
     }
 }
 
-#[test]
-fn a_message_from_this_device_is_sent_once() {
+fn a_message_from_this_device_is_sent_once<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let draft = Draft::new(mail(40)).flag("\\Seen").flag("\\Draft");
         let id = host.engine.append(host.now, host.mailbox("Lists"), draft).expect("appended");
         assert_eq!(shown(&host, "Lists"), [id], "{set}");
@@ -159,10 +176,9 @@ fn a_message_from_this_device_is_sent_once() {
     }
 }
 
-#[test]
-fn a_draft_saved_often_is_there_once() {
+fn a_draft_saved_often_is_there_once<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let lists = host.mailbox("Lists");
         let mut id = host.engine.append(host.now, lists, Draft::new(mail(40))).expect("appended");
         for n in 41..44 {
@@ -183,10 +199,9 @@ fn a_draft_saved_often_is_there_once() {
     }
 }
 
-#[test]
-fn a_copy_is_made_on_the_server_and_downloaded_by_nobody() {
+fn a_copy_is_made_on_the_server_and_downloaded_by_nobody<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let one = id(&host, "INBOX", 1);
         let copies = host.engine.copy_messages(host.now, &[one], host.mailbox("Lists")).expect("copied");
         assert_eq!(shown(&host, "Lists"), copies, "{set}");
@@ -197,10 +212,9 @@ fn a_copy_is_made_on_the_server_and_downloaded_by_nobody() {
     }
 }
 
-#[test]
-fn a_message_moves_into_a_mailbox_that_was_made_offline() {
+fn a_message_moves_into_a_mailbox_that_was_made_offline<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let one = id(&host, "INBOX", 1);
         let new =
             host.engine.create_mailbox(host.now, host.account, NewMailbox::named("Grüße")).expect("made");
@@ -215,10 +229,9 @@ fn a_message_moves_into_a_mailbox_that_was_made_offline() {
     }
 }
 
-#[test]
-fn mailboxes_are_renamed_and_deleted_with_what_is_below_them() {
+fn mailboxes_are_renamed_and_deleted_with_what_is_below_them<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         server.create("Lists/a");
         server.deliver("Lists/a", mail(50));
         server.deliver("Lists", mail(51));
@@ -236,10 +249,9 @@ fn mailboxes_are_renamed_and_deleted_with_what_is_below_them() {
     }
 }
 
-#[test]
-fn a_local_mailbox_takes_messages_down_and_gives_them_back() {
+fn a_local_mailbox_takes_messages_down_and_gives_them_back<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let local = host
             .engine
             .create_mailbox(host.now, host.account, NewMailbox::named("Attic").local())
@@ -262,9 +274,8 @@ fn a_local_mailbox_takes_messages_down_and_gives_them_back() {
     }
 }
 
-#[test]
-fn deleting_makes_a_trash_where_there_is_none() {
-    let server = ModelServer::with_capabilities(FULL);
+fn deleting_makes_a_trash_where_there_is_none<S: FarSide>() {
+    let server = S::with_capabilities(FULL);
     server.deliver("INBOX", mail(1));
     let mut host = Host::new(&server);
     host.sync_all();
@@ -276,9 +287,8 @@ fn deleting_makes_a_trash_where_there_is_none() {
     assert_eq!(shown(&host, &trash.name.clone()), [one]);
 }
 
-#[test]
-fn what_waits_can_be_taken_back() {
-    let (server, mut host) = synced(FULL);
+fn what_waits_can_be_taken_back<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let (one, two) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2));
     let lists = host.mailbox("Lists");
     let before = host.snapshot();
@@ -327,10 +337,9 @@ fn a_message_larger_than_what_is_taken_is_not_sent() {
 }
 
 /// RFC 3516 §4.4: a NUL goes as literal8 where the server takes it, and nowhere else.
-#[test]
-fn a_message_with_a_nul_is_sent_where_that_is_possible() {
+fn a_message_with_a_nul_is_sent_where_that_is_possible<S: FarSide>() {
     for (capabilities, goes) in [("BINARY", true), ("", false)] {
-        let server = ModelServer::with_capabilities(&format!("IMAP4rev1 LITERAL+ UIDPLUS {capabilities}"));
+        let server = S::with_capabilities(&format!("IMAP4rev1 LITERAL+ UIDPLUS {capabilities}"));
         let mut host = Host::new(&server);
         host.sync_all();
         let mut raw = mail(1);

@@ -5,11 +5,27 @@ mod support;
 use mailkeep::{BodyPolicy, Error, MessageId, Role, SyncScope, Window};
 use support::quirks;
 use support::snapshot::assert_in_step_but_bodies;
-use support::{Host, Mail, ModelServer, Tier, mail};
+use support::{FarSide, Host, Mail, ModelServer, Tier, mail};
+
+both! {
+    a_first_sync_brings_everything,
+    nothing_changed_costs_next_to_nothing,
+    every_change_by_another_client_arrives,
+    new_mail_is_told_once,
+    a_moved_message_keeps_its_id_and_is_not_fetched_again,
+    a_copy_is_not_fetched_again,
+    a_renamed_mailbox_keeps_its_id_and_its_mail,
+    note_06_a_new_uid_validity_downloads_no_body_again,
+    without_bodies_there_are_headers_and_previews,
+    the_newest_bodies_come,
+    a_window_keeps_the_newest,
+    a_window_of_days_keeps_those_received_since,
+    a_large_message_streams_in,
+}
 
 /// INBOX with five messages, Sent with one, Lists with three.
-fn server(tier: Tier) -> ModelServer {
-    let server = ModelServer::new(tier);
+fn server<S: FarSide>(tier: Tier) -> S {
+    let server = S::new(tier);
     server.create_as("Sent", Some("\\Sent"));
     server.create("Lists");
     for n in 1..=4 {
@@ -23,8 +39,8 @@ fn server(tier: Tier) -> ModelServer {
     server
 }
 
-fn synced(tier: Tier) -> (ModelServer, Host) {
-    let server = server(tier);
+fn synced<S: FarSide>(tier: Tier) -> (S, Host) {
+    let server = server::<S>(tier);
     let mut host = Host::new(&server);
     host.sync_all();
     host.assert_in_step();
@@ -38,10 +54,9 @@ fn id_of(host: &Host, mailbox: &str, uid: u32) -> u64 {
     host.snapshot().mailbox(mailbox).uid(uid).id
 }
 
-#[test]
-fn a_first_sync_brings_everything() {
+fn a_first_sync_brings_everything<S: FarSide>() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<S>(tier);
         let mut host = Host::new(&server);
         let summary = host.sync_all();
         assert_eq!(summary.messages_added, 9, "{tier:?}");
@@ -55,10 +70,9 @@ fn a_first_sync_brings_everything() {
     }
 }
 
-#[test]
-fn nothing_changed_costs_next_to_nothing() {
+fn nothing_changed_costs_next_to_nothing<S: FarSide>() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<S>(tier);
         host.drop_connection();
         let before = host.snapshot();
         let summary = host.sync_all();
@@ -81,11 +95,35 @@ fn nothing_changed_costs_next_to_nothing() {
     }
 }
 
-/// After each change by another client: in step again, whether the connection was kept or not.
-#[test]
-fn every_change_by_another_client_arrives() {
-    type Act = fn(&ModelServer);
-    let acts: &[(&str, Act)] = &[
+/// What another client, or the server's keeper, does, and what it is called.
+type Act<S> = (&'static str, fn(&S));
+
+/// After each of these: in step again, whether the connection was kept or not.
+fn arrive<S: FarSide>(acts: &[Act<S>]) {
+    for tier in Tier::ALL {
+        for (name, act) in acts {
+            for keep in [false, true] {
+                let (server, mut host) = synced::<S>(tier);
+                if !keep {
+                    host.drop_connection();
+                }
+                host.label = format!("{tier:?}, {name}, connection kept: {keep}");
+                act(&server);
+                // A server ends a connection whose mailbox is deleted or numbered anew under it.
+                if let Err(error) = host.try_sync(SyncScope::account()) {
+                    assert!(keep && matches!(error, Error::Disconnected(_)), "{name}: {error}");
+                    host.sync_all();
+                }
+                host.assert_in_step();
+                host.sync_all();
+                host.assert_in_step();
+            }
+        }
+    }
+}
+
+fn every_change_by_another_client_arrives<S: FarSide>() {
+    let acts: &[Act<S>] = &[
         ("deliver", |s| {
             s.deliver("INBOX", mail(50));
         }),
@@ -131,15 +169,6 @@ fn every_change_by_another_client_arrives() {
             s.deliver("Lists", mail(56));
         }),
         ("new UIDVALIDITY", |s| s.reset_uid_validity("INBOX")),
-        ("mod-sequences lost", |s| s.rewind_modseq("INBOX")),
-        ("mod-sequences lost, flags changed", |s| {
-            s.rewind_modseq("INBOX");
-            s.set_flags("INBOX", 1, &["\\Answered"]);
-        }),
-        ("expunges forgotten", |s| {
-            s.expunge("INBOX", &[2]);
-            s.forget_expunges("INBOX");
-        }),
         ("everything at once", |s| {
             s.set_flags("INBOX", 1, &["\\Seen"]);
             s.move_message("INBOX", 3, "Sent");
@@ -149,32 +178,28 @@ fn every_change_by_another_client_arrives() {
             s.create("More");
         }),
     ];
-    for tier in Tier::ALL {
-        for (name, act) in acts {
-            for keep in [false, true] {
-                let (server, mut host) = synced(tier);
-                if !keep {
-                    host.drop_connection();
-                }
-                host.label = format!("{tier:?}, {name}, connection kept: {keep}");
-                act(&server);
-                // A server ends a connection whose mailbox is deleted or numbered anew under it.
-                if let Err(error) = host.try_sync(SyncScope::account()) {
-                    assert!(keep && matches!(error, Error::Disconnected(_)), "{name}: {error}");
-                    host.sync_all();
-                }
-                host.assert_in_step();
-                host.sync_all();
-                host.assert_in_step();
-            }
-        }
-    }
+    arrive(acts);
+}
+
+#[test]
+fn what_a_server_forgets_arrives() {
+    arrive::<ModelServer>(&[
+        ("mod-sequences lost", |s| s.rewind_modseq("INBOX")),
+        ("mod-sequences lost, flags changed", |s| {
+            s.rewind_modseq("INBOX");
+            s.set_flags("INBOX", 1, &["\\Answered"]);
+        }),
+        ("expunges forgotten", |s| {
+            s.expunge("INBOX", &[2]);
+            s.forget_expunges("INBOX");
+        }),
+    ]);
 }
 
 #[test]
 fn a_restored_snapshot_is_noticed() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         let saved = server.save("INBOX");
         server.deliver("INBOX", mail(60));
         server.deliver("INBOX", mail(61));
@@ -188,10 +213,9 @@ fn a_restored_snapshot_is_noticed() {
     }
 }
 
-#[test]
-fn new_mail_is_told_once() {
+fn new_mail_is_told_once<S: FarSide>() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<S>(tier);
         server.deliver("INBOX", mail(70));
         server.deliver_with("INBOX", mail(71), &["\\Seen"], None);
         host.sync_all();
@@ -208,12 +232,11 @@ fn new_mail_is_told_once() {
     }
 }
 
-#[test]
-fn a_moved_message_keeps_its_id_and_is_not_fetched_again() {
+fn a_moved_message_keeps_its_id_and_is_not_fetched_again<S: FarSide>() {
     for tier in Tier::ALL {
         // Once to a mailbox that is synced later, once to one that is synced before.
         for (from, to) in [("INBOX", "Lists"), ("Lists", "INBOX")] {
-            let (server, mut host) = synced(tier);
+            let (server, mut host) = synced::<S>(tier);
             host.drop_connection();
             let id = id_of(&host, from, 2);
             let uid = server.move_message(from, 2, to);
@@ -226,10 +249,9 @@ fn a_moved_message_keeps_its_id_and_is_not_fetched_again() {
     }
 }
 
-#[test]
-fn a_copy_is_not_fetched_again() {
+fn a_copy_is_not_fetched_again<S: FarSide>() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<S>(tier);
         let uid = server.copy("INBOX", 2, "Lists");
         host.sync_all();
         host.assert_in_step();
@@ -238,10 +260,9 @@ fn a_copy_is_not_fetched_again() {
     }
 }
 
-#[test]
-fn a_renamed_mailbox_keeps_its_id_and_its_mail() {
+fn a_renamed_mailbox_keeps_its_id_and_its_mail<S: FarSide>() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<S>(tier);
         host.drop_connection();
         let before = host.snapshot();
         server.rename("Lists", "Groups");
@@ -254,10 +275,9 @@ fn a_renamed_mailbox_keeps_its_id_and_its_mail() {
     }
 }
 
-#[test]
-fn note_06_a_new_uid_validity_downloads_no_body_again() {
+fn note_06_a_new_uid_validity_downloads_no_body_again<S: FarSide>() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<S>(tier);
         host.drop_connection();
         server.expunge("INBOX", &[1]);
         host.sync_all();
@@ -276,10 +296,9 @@ fn note_06_a_new_uid_validity_downloads_no_body_again() {
     }
 }
 
-#[test]
-fn without_bodies_there_are_headers_and_previews() {
+fn without_bodies_there_are_headers_and_previews<S: FarSide>() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<S>(tier);
         let mut host = Host::new(&server).settings(|s| s.bodies = BodyPolicy::None);
         host.sync_all();
         assert_eq!(server.take_body_octets(), 0, "{tier:?}");
@@ -302,10 +321,9 @@ fn without_bodies_there_are_headers_and_previews() {
     }
 }
 
-#[test]
-fn the_newest_bodies_come() {
+fn the_newest_bodies_come<S: FarSide>() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<S>(tier);
         let mut host = Host::new(&server).settings(|s| s.bodies = BodyPolicy::Newest(2));
         host.sync_all();
         let whole = |host: &Host| -> Vec<u32> {
@@ -327,10 +345,9 @@ fn the_newest_bodies_come() {
     }
 }
 
-#[test]
-fn a_window_keeps_the_newest() {
+fn a_window_keeps_the_newest<S: FarSide>() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<S>(tier);
         let mut host = Host::new(&server).settings(|s| s.window = Window::Newest(2));
         host.sync_all();
         assert!(host.snapshot().mailbox("INBOX").uids().ends_with(&[4, 5]), "{tier:?}");
@@ -343,10 +360,9 @@ fn a_window_keeps_the_newest() {
     }
 }
 
-#[test]
-fn a_window_of_days_keeps_those_received_since() {
+fn a_window_of_days_keeps_those_received_since<S: FarSide>() {
     for tier in Tier::ALL {
-        let server = ModelServer::new(tier);
+        let server = S::new(tier);
         server.create("Lists");
         let now = Host::new(&server).now.wall_ms;
         for days in [30, 20, 5, 1] {
@@ -365,7 +381,7 @@ fn a_window_of_days_keeps_those_received_since() {
 #[test]
 fn a_uid_behind_the_body_is_believed() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.quirk(quirks::uid_last);
         let mut host = Host::new(&server);
         host.sync_all();
@@ -373,9 +389,8 @@ fn a_uid_behind_the_body_is_believed() {
     }
 }
 
-#[test]
-fn a_large_message_streams_in() {
-    let server = ModelServer::new(Tier::Everything);
+fn a_large_message_streams_in<S: FarSide>() {
+    let server = S::new(Tier::Everything);
     let big = Mail::new(1).attachment(6 << 20).build();
     assert!(big.len() > 8 << 20);
     server.deliver("INBOX", big);
@@ -395,7 +410,7 @@ fn a_large_message_streams_in() {
 
 /// A first sync, a change by another client and a second sync with a quirk on; the store is in step after each.
 fn stands(tier: Tier, quirk: fn(&str, Vec<u8>) -> Vec<u8>) -> Host {
-    let server = server(tier);
+    let server = server::<ModelServer>(tier);
     server.quirk(quirk);
     let mut host = Host::new(&server);
     host.label = format!("{tier:?}, first");
@@ -478,7 +493,7 @@ fn note_41_every_line_twice() {
 #[test]
 fn note_67_a_body_that_is_nil_the_first_time() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         let mut left = 3;
         server.quirk(move |_, line| {
             if left > 0 && quirks::find(&line, b"BODY[] {").is_some() {
@@ -496,7 +511,7 @@ fn note_67_a_body_that_is_nil_the_first_time() {
 #[test]
 fn note_67_a_fetch_that_ends_in_expunge_issued() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         let far = server.clone();
         let mut once = true;
         server.quirk(move |command, line| {
@@ -517,7 +532,7 @@ fn note_67_a_fetch_that_ends_in_expunge_issued() {
 #[test]
 fn note_02_vanished_that_contradicts_exists() {
     for tier in [Tier::Qresync, Tier::Everything] {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         host.drop_connection();
         let before = host.snapshot();
         server.set_flags("INBOX", 1, &["\\Seen"]);

@@ -4,14 +4,21 @@ mod support;
 
 use mailkeep::{Error, Event, MailboxId};
 use support::model::FULL;
-use support::{Host, ModelServer, mail};
+use support::{FarSide, Host, mail};
+
+both! {
+    other_mailboxes_are_looked_at_beside_the_one_that_idles,
+    what_is_done_while_watching_goes_out_at_once_and_watching_goes_on,
+    a_server_that_ends_idle_early_is_asked_anew_sooner,
+    watching_nothing_ends_at_once,
+}
 
 fn total(host: &Host, mailbox: MailboxId) -> u64 {
     host.engine.mailbox(mailbox).expect("it is here").total
 }
 
-fn server(capabilities: &str) -> ModelServer {
-    let server = ModelServer::with_capabilities(capabilities);
+fn server<S: FarSide>(capabilities: &str) -> S {
+    let server = S::with_capabilities(capabilities);
     server.create("Lists");
     server.create("Family");
     server.deliver("INBOX", mail(1));
@@ -19,10 +26,9 @@ fn server(capabilities: &str) -> ModelServer {
     server
 }
 
-#[test]
-fn other_mailboxes_are_looked_at_beside_the_one_that_idles() {
+fn other_mailboxes_are_looked_at_beside_the_one_that_idles<S: FarSide>() {
     for set in [FULL, "IMAP4rev1 IDLE", "IMAP4rev1"] {
-        let server = server(set);
+        let server = server::<S>(set);
         let mut host = Host::new(&server);
         host.sync_all();
         let (inbox, lists, family) = (host.inbox(), host.mailbox("Lists"), host.mailbox("Family"));
@@ -43,9 +49,8 @@ fn other_mailboxes_are_looked_at_beside_the_one_that_idles() {
     }
 }
 
-#[test]
-fn what_is_done_while_watching_goes_out_at_once_and_watching_goes_on() {
-    let server = server(FULL);
+fn what_is_done_while_watching_goes_out_at_once_and_watching_goes_on<S: FarSide>() {
+    let server = server::<S>(FULL);
     let mut host = Host::new(&server);
     host.sync_all();
     let inbox = host.inbox();
@@ -66,9 +71,8 @@ fn what_is_done_while_watching_goes_out_at_once_and_watching_goes_on() {
     assert_eq!(total(&host, inbox), 1, "{}", host.said());
 }
 
-#[test]
-fn a_server_that_ends_idle_early_is_asked_anew_sooner() {
-    let server = server(FULL);
+fn a_server_that_ends_idle_early_is_asked_anew_sooner<S: FarSide>() {
+    let server = server::<S>(FULL);
     let mut host = Host::new(&server);
     host.sync_all();
     let inbox = host.inbox();
@@ -86,9 +90,8 @@ fn a_server_that_ends_idle_early_is_asked_anew_sooner() {
     assert!(log.iter().any(|c| c.starts_with("IDLE")), "renewed before three minutes are over: {log:?}");
 }
 
-#[test]
-fn watching_nothing_ends_at_once() {
-    let server = server(FULL);
+fn watching_nothing_ends_at_once<S: FarSide>() {
+    let server = server::<S>(FULL);
     let mut host = Host::new(&server);
     host.sync_all();
     let request = host.connect().watch([]);

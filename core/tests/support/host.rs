@@ -1,5 +1,7 @@
 //! A host under a virtual clock: it moves bytes between connections and a peer, and runs commits.
 
+use std::rc::Rc;
+
 use mailkeep::sasl::{Credentials, Secret};
 use mailkeep::{
     AccountId, AccountSettings, Commit, CommitMode, Connection, ConnectionOptions, Engine, EngineOptions,
@@ -8,7 +10,7 @@ use mailkeep::{
 };
 
 use super::Dice;
-use super::model::ModelServer;
+use super::far::FarSide;
 use super::snapshot::{self, Snapshot};
 
 /// The other end of a connection.
@@ -95,7 +97,7 @@ pub struct Host {
     /// The case under test, for a failure's message.
     pub label: String,
     peers: Box<dyn FnMut() -> Box<dyn Peer>>,
-    server: Option<ModelServer>,
+    server: Option<Rc<dyn FarSide>>,
     dice: Dice,
 }
 
@@ -117,7 +119,7 @@ pub fn open_quick(storage: impl Storage) -> mailkeep::Result<Engine> {
 
 impl Host {
     /// A new store, and a server.
-    pub fn new(server: &ModelServer) -> Host {
+    pub fn new(server: &(impl FarSide + ?Sized)) -> Host {
         let engine = open(MemoryStorage::new()).expect("memory opens");
         Host::with_engine(engine, server)
     }
@@ -129,18 +131,18 @@ impl Host {
     }
 
     /// A store that may hold the account already.
-    pub fn with_engine(engine: Engine, server: &ModelServer) -> Host {
-        let far = server.clone();
-        Host::build(engine, Box::new(move || Box::new(far.session())), Some(server.clone()))
+    pub fn with_engine(engine: Engine, server: &(impl FarSide + ?Sized)) -> Host {
+        let far = server.handle();
+        Host::build(engine, Box::new(move || far.peer()), Some(server.handle()))
     }
 
     /// A store that may hold the account already, and sessions of a server that the test hands out.
     pub fn with_sessions(
         engine: Engine,
-        server: &ModelServer,
+        server: &(impl FarSide + ?Sized),
         peers: impl FnMut() -> Box<dyn Peer> + 'static,
     ) -> Host {
-        Host::build(engine, Box::new(peers), Some(server.clone()))
+        Host::build(engine, Box::new(peers), Some(server.handle()))
     }
 
     /// A store that holds the account, and peers of the test's own.
@@ -148,7 +150,11 @@ impl Host {
         Host::build(engine, Box::new(peers), None)
     }
 
-    fn build(engine: Engine, peers: Box<dyn FnMut() -> Box<dyn Peer>>, server: Option<ModelServer>) -> Host {
+    fn build(
+        engine: Engine,
+        peers: Box<dyn FnMut() -> Box<dyn Peer>>,
+        server: Option<Rc<dyn FarSide>>,
+    ) -> Host {
         let account = match engine.accounts().expect("accounts").first() {
             Some(account) => account.id,
             None => {
@@ -436,7 +442,7 @@ impl Host {
     #[track_caller]
     pub fn check(&self) {
         if let Some(server) = &self.server {
-            assert_eq!(server.look().violations, Vec::<String>::new(), "the client keeps to what is offered");
+            assert_eq!(server.violations(), Vec::<String>::new(), "the client keeps to what is offered");
         }
     }
 
@@ -463,10 +469,10 @@ impl Host {
 
     #[track_caller]
     pub fn assert_in_step(&self) {
-        let server = self.server.as_ref().expect("a model server");
-        if !snapshot::is_in_step(&self.engine, self.account, server) {
+        let server = self.server.as_ref().expect("a far side");
+        if !snapshot::is_in_step(&self.engine, self.account, &**server) {
             eprintln!("in the case {}\n{}", self.label, self.said());
-            snapshot::assert_in_step(&self.engine, self.account, server);
+            snapshot::assert_in_step(&self.engine, self.account, &**server);
         }
     }
 

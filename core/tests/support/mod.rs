@@ -1,10 +1,12 @@
 //! What the tests of the engine stand on: a server, a host, scripts and a failing disk, all in memory.
 #![allow(dead_code, unreachable_pub, unused_imports, reason = "every test uses a part of it")]
 
+pub mod far;
 pub mod faults;
 pub mod host;
 pub mod mail;
 pub mod model;
+pub mod own;
 pub mod pop_model;
 pub mod pop_talk;
 pub mod quirks;
@@ -14,10 +16,12 @@ pub mod snapshot;
 pub mod talk;
 pub mod wire;
 
+pub use far::FarSide;
 pub use faults::Disk;
 pub use host::{Host, Knobs, Peer};
 pub use mail::{Mail, mail};
 pub use model::{ModelServer, Tier};
+pub use own::OwnServer;
 pub use pop_model::{Naming, PopServer};
 pub use script::Script;
 pub use snapshot::{Snapshot, assert_in_step, server_snapshot, snapshot, with_roles};

@@ -3,6 +3,7 @@
 use mailkeep::message::ContentHasher;
 use mailkeep::{AccountId, Cursor, Engine, MailboxKind, Role};
 
+use super::far::FarSide;
 use super::mail::field;
 use super::model::ModelServer;
 
@@ -152,7 +153,12 @@ fn sorted(mut words: Vec<String>) -> Vec<String> {
 }
 
 /// What the server holds, in the same terms; without roles, ids and previews.
-pub fn server_snapshot(server: &ModelServer) -> Snapshot {
+pub fn server_snapshot(server: &(impl FarSide + ?Sized)) -> Snapshot {
+    server.snapshot()
+}
+
+/// What the model holds, in the same terms.
+pub fn model_snapshot(server: &ModelServer) -> Snapshot {
     let world = server.look();
     let mut mailboxes: Vec<MailboxSnapshot> = world
         .boxes
@@ -198,7 +204,7 @@ pub fn with_roles(mut snapshot: Snapshot, role: Option<Role>) -> Snapshot {
 }
 
 /// Whether the store holds what the server holds, bodies and all.
-pub fn is_in_step(engine: &Engine, account: AccountId, server: &ModelServer) -> bool {
+pub fn is_in_step(engine: &Engine, account: AccountId, server: &(impl FarSide + ?Sized)) -> bool {
     with_roles(on_server(engine, account), None) == server_snapshot(server)
 }
 
@@ -213,14 +219,14 @@ fn on_server(engine: &Engine, account: AccountId) -> Snapshot {
 
 /// The store holds what the server holds, bodies and all.
 #[track_caller]
-pub fn assert_in_step(engine: &Engine, account: AccountId, server: &ModelServer) {
+pub fn assert_in_step(engine: &Engine, account: AccountId, server: &(impl FarSide + ?Sized)) {
     let here = with_roles(on_server(engine, account), None);
     assert_same(&here, &server_snapshot(server));
 }
 
 /// The store holds what the server holds; bodies that are here are the server's.
 #[track_caller]
-pub fn assert_in_step_but_bodies(engine: &Engine, account: AccountId, server: &ModelServer) {
+pub fn assert_in_step_but_bodies(engine: &Engine, account: AccountId, server: &(impl FarSide + ?Sized)) {
     let here = with_roles(on_server(engine, account), None);
     let mut there = server_snapshot(server);
     for (mailbox, far) in here.mailboxes.iter().zip(&mut there.mailboxes) {

@@ -178,17 +178,34 @@ impl Trouble {
     }
 }
 
+impl Trouble {
+    /// A fault for the n-th command of a kind from now, as [`ModelServer::fault`] says.
+    pub fn add(&mut self, kind: &str, nth: u32, fault: Fault) {
+        self.rules.push(Rule { kind: kind.to_ascii_uppercase(), before: nth.saturating_sub(1), fault });
+    }
+
+    /// Where the following connections break, one entry for each.
+    pub fn cut(&mut self, cuts: impl IntoIterator<Item = Option<Cut>>) {
+        self.cuts.extend(cuts);
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn calm(&mut self) {
+        let happened = std::mem::take(&mut self.happened);
+        *self = Trouble { happened, ..Trouble::default() };
+    }
+}
+
 impl ModelServer {
     /// A fault for the n-th command of a kind from now, counted from 1. `MOVE` is also `UID MOVE`,
     /// `UID MOVE` is that alone, `*` is any command that changes something.
     pub fn fault(&self, kind: &str, nth: u32, fault: Fault) {
-        let rule = Rule { kind: kind.to_ascii_uppercase(), before: nth.saturating_sub(1), fault };
-        self.change().trouble.rules.push(rule);
+        self.change().trouble.add(kind, nth, fault);
     }
 
     /// Where the following connections break, one entry for each.
     pub fn cut_connections(&self, cuts: impl IntoIterator<Item = Option<Cut>>) {
-        self.change().trouble.cuts.extend(cuts);
+        self.change().trouble.cut(cuts);
     }
 
     pub fn chaos(&self, chaos: Chaos) {
@@ -197,8 +214,6 @@ impl ModelServer {
 
     /// Nothing goes wrong any more.
     pub fn calm(&self) {
-        let mut world = self.change();
-        let happened = std::mem::take(&mut world.trouble.happened);
-        world.trouble = Trouble { happened, ..Trouble::default() };
+        self.change().trouble.calm();
     }
 }
