@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::message;
 use crate::model::{
     AccountInfo, AccountSettings, Changes, Cursor, MailboxInfo, Message, Page, PopServerInfo, Protocol,
-    RetentionEntry, Role,
+    RetentionEntry, Role, ServedLimits,
 };
 use crate::options::ConnectionOptions;
 use crate::sasl::server::Verifier;
@@ -415,6 +415,25 @@ impl Engine {
     /// [`Error::Gone`] where there is no such account.
     pub fn set_server_password(&self, account: AccountId, verifier: Option<Verifier>) -> Result<()> {
         self.shared.store.write(0, |w| accounts::set_server_password(w, account, verifier)).map(drop)
+    }
+
+    /// Limits what other programs may fill an account with that is served to them; the default has no limits. They are told of it as a
+    /// quota (RFC 9208), and what goes beyond it is refused whole. What is here already stays.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] where there is no such account.
+    pub fn set_served_limits(&self, account: AccountId, limits: ServedLimits) -> Result<()> {
+        self.shared.store.write(0, |w| accounts::set_served_limits(w, account, &limits)).map(drop)
+    }
+
+    /// What [`Engine::set_served_limits`] has set.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] where there is no such account.
+    pub fn served_limits(&self, account: AccountId) -> Result<ServedLimits> {
+        let tables = self.shared.store.read()?.tables;
+        query::account(&tables, account)?;
+        accounts::served_limits(&tables, account)
     }
 
     /// Begins a connection for an account. The host opens the transport and moves the bytes.

@@ -148,7 +148,7 @@ pub use crate::journal::{Draft, FlagChange, NewMailbox, Operation, OperationKind
 pub use crate::model::{
     AccountInfo, AccountSettings, BodyPolicy, Change, Changes, Cursor, Expire, Keep, MailboxInfo,
     MailboxKind, Message, MessageRow, Namespace, Page, PopServerInfo, Protocol, Quota, RetentionEntry,
-    RetentionReason, Role, Security, Window,
+    RetentionReason, Role, Security, ServedLimits, Window,
 };
 pub use crate::options::{CommitMode, ConnectionOptions, Progress, SyncScope, WorkLimit};
 pub use crate::room::{ArchiveEntry, ArchiveRule, Evicted};

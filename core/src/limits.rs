@@ -51,6 +51,8 @@ pub struct Limits {
     pub command_items: usize,
     /// Most messages in one APPEND (RFC 3502).
     pub appends: usize,
+    /// Most mailboxes that a server session watches for one client (RFC 5465).
+    pub watched: usize,
     /// SCRAM iterations accepted (RFC 5802 asks for at least 4096).
     pub scram_iterations: u32,
 }
@@ -79,6 +81,7 @@ impl Limits {
         command_before_login: 64 << 10,
         command_items: 2_000,
         appends: 1_000,
+        watched: 1_000,
         scram_iterations: 1_000_000,
     };
 }

@@ -239,6 +239,16 @@ impl Quota {
     }
 }
 
+/// What other programs may fill an account with that is served to them ([`serve`](crate::serve)). Mail that a sync
+/// brings is never refused, and counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServedLimits {
+    /// Octets of all messages together; `None` for no limit. Clients are told it in units of 1024, rounded down.
+    pub octets: Option<u64>,
+    /// How many messages; `None` for no limit.
+    pub messages: Option<u64>,
+}
+
 /// What a mailbox is for (RFC 6154, RFC 8457).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]

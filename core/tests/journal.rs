@@ -3,13 +3,8 @@
 mod support;
 
 use mailkeep::flags::Flags;
-<<<<<<< ours
 use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState, Role, SyncScope};
 use support::model::{FULL, Fault};
-use support::{Host, Mail, ModelServer, mail};
-=======
-use mailkeep::{Draft, FlagChange, MessageId, NewMailbox, OperationState, Role};
-use support::model::FULL;
 use support::{FarSide, Host, Mail, ModelServer, mail};
 
 both! {
@@ -24,9 +19,7 @@ both! {
     a_local_mailbox_takes_messages_down_and_gives_them_back,
     deleting_makes_a_trash_where_there_is_none,
     what_waits_can_be_taken_back,
-    a_message_with_a_nul_is_sent_where_that_is_possible,
 }
->>>>>>> theirs
 
 /// Capability sets from nothing to everything.
 const SETS: &[&str] = &[
@@ -337,9 +330,10 @@ fn a_message_larger_than_what_is_taken_is_not_sent() {
 }
 
 /// RFC 3516 §4.4: a NUL goes as literal8 where the server takes it, and nowhere else.
-fn a_message_with_a_nul_is_sent_where_that_is_possible<S: FarSide>() {
+#[test]
+fn a_message_with_a_nul_is_sent_where_that_is_possible() {
     for (capabilities, goes) in [("BINARY", true), ("", false)] {
-        let server = S::with_capabilities(&format!("IMAP4rev1 LITERAL+ UIDPLUS {capabilities}"));
+        let server = ModelServer::with_capabilities(&format!("IMAP4rev1 LITERAL+ UIDPLUS {capabilities}"));
         let mut host = Host::new(&server);
         host.sync_all();
         let mut raw = mail(1);
@@ -371,7 +365,7 @@ fn messages_are_sent_together_where_the_server_takes_several() {
         [("IMAP4rev1 UIDPLUS", false), ("IMAP4rev1 UIDPLUS MULTIAPPEND", true), (FULL, true)]
     {
         for fault in &faults {
-            let (server, mut host) = synced(set);
+            let (server, mut host) = synced::<ModelServer>(set);
             let all: Vec<MessageId> = (20..25)
                 .map(|n| {
                     let draft = Draft::new(mail(n)).flag("\\Seen");

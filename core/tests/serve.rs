@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mailkeep::flags::FlagSet;
 use mailkeep::imap::command::StoreAction;
+use mailkeep::limits::Limits;
 use mailkeep::sasl::server::Verifier;
 use mailkeep::serve::backend::{Appended, Backend, FlagChange};
 use mailkeep::serve::memory::{MemoryMail, MemoryUsers};
@@ -24,7 +25,13 @@ struct Server {
 
 impl Server {
     fn new(users: &MemoryUsers) -> Server {
-        let options = SessionOptions::new([3; 32], [4; 32], true);
+        Server::watching(users, Limits::DEFAULT.watched)
+    }
+
+    /// One that watches so many mailboxes at most.
+    fn watching(users: &MemoryUsers, most: usize) -> Server {
+        let mut options = SessionOptions::new([3; 32], [4; 32], true);
+        options.limits.watched = most;
         let session = Session::new(users.clone(), options);
         let mut server = Server { session, inbox: Vec::new(), out: Vec::new(), clock: AtomicU64::new(1) };
         server.drain();
@@ -56,6 +63,12 @@ impl Peer for Server {
     }
 
     fn take(&mut self) -> Vec<u8> {
+        // Somebody else may have changed something since.
+        if !self.session.is_closed() {
+            let now = Now::new(self.clock.fetch_add(1, Ordering::Relaxed), 1_768_867_200_000);
+            self.session.handle_wake(now).expect("it was drained");
+            self.drain();
+        }
         std::mem::take(&mut self.out)
     }
 
@@ -211,5 +224,74 @@ fn connections_that_break_lose_nothing() {
         let mut host = world.host().knobs(|knobs| knobs.cut_every = Some(every));
         host.sync_all();
         world.assert_in_step(&host);
+    }
+}
+
+#[test]
+fn several_mailboxes_are_watched_by_notify() {
+    let world = World::new();
+    for name in ["Lists", "Family", "Other"] {
+        world.mail.create(name, &[]).unwrap();
+    }
+    world.put("INBOX", mail(1), &[]);
+    let mut host = world.host();
+    host.sync_all();
+    host.transcript.clear();
+    let watched = [host.inbox(), host.mailbox("Lists"), host.mailbox("Family")];
+    host.connect().watch(watched);
+    host.pass_ms(2_000);
+    let said = host.said();
+    assert!(said.contains("NOTIFY SET (selected ") && said.contains("IDLE"), "{said}");
+    let total = |host: &Host, name: &str| {
+        let mailbox = host.mailbox(name);
+        host.engine.mailbox(mailbox).unwrap().total
+    };
+    // Each is told within a moment, though nothing is asked for minutes.
+    world.put("Lists", mail(2), &[]);
+    host.pass_ms(2_000);
+    assert_eq!(total(&host, "Lists"), 1, "{}", host.said());
+    world.put("Family", mail(3), &[]);
+    world.put("INBOX", mail(4), &[]);
+    host.pass_ms(2_000);
+    assert_eq!((total(&host, "Family"), total(&host, "INBOX")), (1, 2), "{}", host.said());
+    let seen = FlagSet::new(mailkeep::flags::Flags::SEEN);
+    let change = FlagChange { action: StoreAction::Add, flags: &seen, unchanged_since: None };
+    world.mail.store(world.id("Lists"), &UidSet::from_range(1, 1), &change).unwrap();
+    host.pass_ms(2_000);
+    let lists = host.mailbox("Lists");
+    assert_eq!(host.engine.mailbox(lists).unwrap().unseen, 0, "{}", host.said());
+    // Nobody watches this one.
+    world.put("Other", mail(5), &[]);
+    host.pass_ms(2_000);
+    assert_eq!(total(&host, "Other"), 0);
+    let said = host.said();
+    let asked = |line: &str| line.starts_with("C: ") && line.contains("STATUS");
+    assert!(!said.lines().any(asked) && said.contains("S: * STATUS Lists"), "it was told unasked: {said}");
+}
+
+#[test]
+fn watching_goes_on_where_the_server_cannot_tell_of_so_many() {
+    let world = World::new();
+    for number in 0..4 {
+        world.mail.create(&format!("Box{number}"), &[]).unwrap();
+    }
+    world.put("INBOX", mail(1), &[]);
+    for watched in [2, 4] {
+        let users = world.users.clone();
+        let mut host = Host::with_peers(move || Box::new(Server::watching(&users, watched)))
+            .settings(|settings| settings.bodies = BodyPolicy::All);
+        host.sync_all();
+        let mut all = vec![host.inbox()];
+        all.extend((0..4).map(|number| host.mailbox(&format!("Box{number}"))));
+        host.connect().watch(all);
+        host.pass_ms(2_000);
+        let before = host.engine.mailbox(host.mailbox("Box3")).unwrap().total;
+        world.put("Box3", mail(10 + watched as u32), &[]);
+        world.put("INBOX", mail(20 + watched as u32), &[]);
+        host.pass_ms(200_000);
+        let inbox = host.inbox();
+        let count = world.uids("INBOX").len() as u64;
+        assert_eq!(host.engine.mailbox(inbox).unwrap().total, count, "{}", host.said());
+        assert_eq!(host.engine.mailbox(host.mailbox("Box3")).unwrap().total, before + 1, "{}", host.said());
     }
 }

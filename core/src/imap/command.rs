@@ -170,7 +170,7 @@ pub enum Command {
     Unsubscribe(WireName),
     /// IDLE (RFC 2177); ended by [`DONE`].
     Idle,
-    /// NOTIFY SET (RFC 5465): news of the open mailbox as ever, and STATUS where these change.
+    /// NOTIFY SET (RFC 5465): news of the open mailbox as ever, and STATUS where these change, if there are any.
     Notify(Vec<WireName>),
     /// GETQUOTAROOT (RFC 9208)
     GetQuotaRoot(WireName),

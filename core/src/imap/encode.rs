@@ -275,7 +275,11 @@ fn put_notify(line: &mut Line, mailboxes: &[Vec<u8>]) -> Encoding {
     const EVENTS: &str = "(MessageNew MessageExpunge FlagChange)";
     line.raw("NOTIFY SET (selected ");
     line.raw(EVENTS);
-    line.raw(") (mailboxes (");
+    line.raw(")");
+    if mailboxes.is_empty() {
+        return Ok(());
+    }
+    line.raw(" (mailboxes (");
     for (at, mailbox) in mailboxes.iter().enumerate() {
         if at > 0 {
             line.raw(" ");

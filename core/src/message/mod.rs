@@ -44,6 +44,7 @@ mod preview;
 mod raw_address;
 mod structure;
 mod text;
+mod textual;
 mod transfer;
 mod tree;
 mod words;
@@ -64,6 +65,7 @@ pub use fingerprint::{HeaderGatherer, received_ms};
 pub use hash::{ContentHash, ContentHasher};
 pub(crate) use lines::{canonical_lines, header_of};
 pub use part::{Disposition, Part, attachment_count};
+pub(crate) use textual::textual;
 pub use transfer::TransferEncoding;
 pub use tree::{Located, SectionIndex};
 

@@ -28,6 +28,8 @@ pub(super) enum AnswerCode {
     CopyUid(u32, UidSet, UidSet),
     Capability(Vec<&'static str>),
     CompressionActive,
+    BadEvent,
+    NotificationOverflow,
 }
 
 impl Answer {
@@ -73,6 +75,8 @@ impl AnswerCode {
             }
             AnswerCode::Capability(words) => Code::Capability(words),
             AnswerCode::CompressionActive => Code::CompressionActive,
+            AnswerCode::BadEvent => Code::BadEvent(super::notify::EVENTS),
+            AnswerCode::NotificationOverflow => Code::NotificationOverflow,
         })
     }
 }

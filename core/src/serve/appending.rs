@@ -7,6 +7,7 @@ use crate::ids::MailboxId;
 use crate::imap::response::{PlainCode, StatusKind};
 use crate::imap::server::command::Command;
 use crate::imap::server::parse::{AppendHead, Refused};
+use crate::message::textual;
 
 /// The messages of one command, as far as they have come.
 pub(super) struct Uploading<Up> {
@@ -14,8 +15,8 @@ pub(super) struct Uploading<Up> {
     replaces: Option<(MailboxId, u32)>,
     done: Vec<Appended<Up>>,
     current: Option<Appended<Up>>,
-    /// The message may hold NUL.
-    literal8: bool,
+    /// The current message, where it came as a literal8: it may hold NUL, and is looked through when it is here.
+    binary: Option<Vec<u8>>,
     /// What went wrong; the rest is let come, and then refused.
     failed: Option<Answer>,
 }
@@ -65,14 +66,8 @@ impl<U: Users> Session<U> {
                     Some((selected.id, *found.first().ok_or_else(missing)?))
                 }
             };
-            self.uploading = Some(Uploading {
-                to,
-                replaces,
-                done: Vec::new(),
-                current: None,
-                literal8: false,
-                failed: None,
-            });
+            self.uploading =
+                Some(Uploading { to, replaces, done: Vec::new(), current: None, binary: None, failed: None });
         }
         let wall_ms = self.now.wall_ms;
         let most = self.options.limits.appends;
@@ -81,8 +76,8 @@ impl<U: Users> Session<U> {
         if uploading.done.len() >= most {
             return Err(Answer::no(PlainCode::Limit, "too many messages at once"));
         }
-        let upload = user.backend.begin_upload(uploading.to, len)?;
-        uploading.literal8 = message.literal8;
+        let upload = user.backend.begin_upload(uploading.to, len, uploading.replaces)?;
+        uploading.binary = message.literal8.then(Vec::new);
         uploading.current = Some(Appended {
             upload,
             flags: message.flags.clone(),
@@ -94,7 +89,9 @@ impl<U: Users> Session<U> {
     pub(super) fn message_data(&mut self, data: &[u8]) {
         let (Some(user), Some(uploading)) = (&self.user, &mut self.uploading) else { return };
         let Some(current) = uploading.current.as_mut().filter(|_| uploading.failed.is_none()) else { return };
-        if !uploading.literal8 && memchr::memchr(0, data).is_some() {
+        if let Some(binary) = &mut uploading.binary {
+            binary.extend_from_slice(data);
+        } else if memchr::memchr(0, data).is_some() {
             // RFC 9051 §4.3: only a literal8 may hold it.
             uploading.failed = Some(Answer::bad("the message holds a NUL"));
         } else if let Err(refusal) = user.backend.upload(&mut current.upload, data) {
@@ -103,9 +100,17 @@ impl<U: Users> Session<U> {
     }
 
     pub(super) fn message_end(&mut self) {
-        if let Some(uploading) = &mut self.uploading {
-            uploading.done.extend(uploading.current.take());
+        let (Some(user), Some(uploading)) = (&self.user, &mut self.uploading) else { return };
+        if let (Some(binary), Some(current)) = (uploading.binary.take(), &mut uploading.current)
+            && uploading.failed.is_none()
+        {
+            // What is kept can be sent by BODY[] too, which takes no NUL (RFC 3516 §4.3).
+            uploading.failed = match textual(&binary, &self.options.limits) {
+                None => Some(Answer::no(PlainCode::UnknownCte, "a NUL is where no encoding can be for it")),
+                Some(text) => user.backend.upload(&mut current.upload, &text).err().map(Answer::from),
+            };
         }
+        uploading.done.extend(uploading.current.take());
     }
 
     /// The command is complete: all its messages go in, or none.
@@ -124,6 +129,7 @@ impl<U: Users> Session<U> {
             return Err(Answer::bad("APPEND"));
         }
         let appended = self.backend()?.append(to, done, replaces)?;
+        self.note_own(to, &appended.target);
         let answer = Answer::ok("done").with(match self.options.offers("UIDPLUS") {
             true => AnswerCode::AppendUid(appended.uid_validity, appended.target),
             false => AnswerCode::None,

@@ -86,7 +86,7 @@ pub trait Backend {
         '/'
     }
 
-    /// Rises with every change to any mailbox: a cheap way to see that there is nothing to ask.
+    /// Rises with every change to any mailbox, its name, or a subscription: a cheap way to see that there is nothing to ask.
     fn revision(&self) -> u64;
 
     /// Every mailbox, and every name that is subscribed to without being one; in any order.
@@ -100,6 +100,15 @@ pub trait Backend {
     /// # Errors
     /// [`Refusal::Nonexistent`], or the store's.
     fn status(&self, mailbox: MailboxId) -> Result<Status>;
+
+    /// HIGHESTMODSEQ alone, expunges counted: asked of every mailbox that a client watches, whenever something has changed
+    /// anywhere. It should cost no more than a look.
+    ///
+    /// # Errors
+    /// As [`Backend::status`].
+    fn highest_modseq(&self, mailbox: MailboxId) -> Result<u64> {
+        Ok(self.status(mailbox)?.highest_modseq)
+    }
 
     /// Makes a mailbox, and what is missing above it.
     ///
@@ -232,11 +241,17 @@ pub trait Backend {
         None
     }
 
-    /// Begins to take a message of so many octets for a mailbox. What is not finished leaves nothing.
+    /// Begins to take a message of so many octets for a mailbox. What is not finished leaves nothing. With `replaces`, that
+    /// message is to go when this one is put there, and its room counts as free.
     ///
     /// # Errors
     /// [`Refusal::OverQuota`], [`Refusal::TooBig`], or the store's.
-    fn begin_upload(&self, to: MailboxId, octets: u64) -> Result<Self::Upload>;
+    fn begin_upload(
+        &self,
+        to: MailboxId,
+        octets: u64,
+        replaces: Option<(MailboxId, u32)>,
+    ) -> Result<Self::Upload>;
 
     /// Takes the next octets.
     ///
@@ -256,7 +271,8 @@ pub trait Backend {
         replaces: Option<(MailboxId, u32)>,
     ) -> Result<Copied>;
 
-    /// The quota root of everything here, empty where there is none: name, usage, limit (RFC 9208).
+    /// The quota root of everything here, empty where there is none: name, usage, limit (RFC 9208). `STORAGE` counts in units
+    /// of 1024 octets, `MESSAGE` in messages.
     ///
     /// # Errors
     /// The store's.

@@ -109,6 +109,7 @@ impl<U: Users> Session<U> {
         if copied.source.is_empty() {
             return Ok(Answer::some_are_gone());
         }
+        self.note_own(to, &copied.target);
         let code = match self.options.offers("UIDPLUS") {
             true => AnswerCode::CopyUid(copied.uid_validity, copied.source, copied.target),
             false => AnswerCode::None,

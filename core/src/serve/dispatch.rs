@@ -4,6 +4,7 @@ use super::answer::{Answer, AnswerCode, Outcome};
 use super::backend::{Backend, Users};
 use super::offered::auth_word;
 use super::session::{Session, User, Wait};
+use crate::imap::response::PlainCode;
 use crate::imap::server::command::Command;
 use crate::imap::server::response::{Response, StatusKind};
 
@@ -14,6 +15,8 @@ pub(super) enum Tell {
     /// No expunges: the command's sequence numbers are still in use (RFC 9051 §7.5.1).
     NotExpunges,
     Everything,
+    /// Everything, whatever the client wants to be told by NOTIFY: it is what the command has done.
+    Done,
 }
 
 impl<U: Users> Session<U> {
@@ -66,8 +69,9 @@ impl<U: Users> Session<U> {
             _ if self.user.is_none() => self.answer(tag, &Answer::bad("sign in first")),
             Command::Idle => {
                 self.put(&Response::Continue("idling"));
-                self.tell_changes(true, 0);
+                self.tell_changes(true, 0, false);
                 if !self.closed {
+                    self.tell_others();
                     self.wait = Wait::Idle { tag: tag.to_owned() };
                 }
             }
@@ -93,7 +97,13 @@ impl<U: Users> Session<U> {
             }
             _ => {
                 let outcome = self.signed_in_command(&command);
-                self.finish(tag, Tell::Everything, outcome);
+                let tell = match &command {
+                    Command::Expunge | Command::UidExpunge(_) | Command::Move { .. } => Tell::Done,
+                    // RFC 5465 §3.1: what had gathered is told, whatever is wanted from then on.
+                    Command::Notify(Some(_)) if outcome.is_ok() => Tell::Done,
+                    _ => Tell::Everything,
+                };
+                self.finish(tag, tell, outcome);
             }
         }
         command.wipe();
@@ -124,11 +134,10 @@ impl<U: Users> Session<U> {
             Command::Expunge => self.expunge(None),
             Command::UidExpunge(set) => self.expunge(Some(set)),
             Command::Append { .. } | Command::Replace { .. } => self.append(command),
+            Command::Notify(notify) => self.notify(notify.as_ref()),
             Command::GetQuota(root) => self.get_quota(root),
             Command::GetQuotaRoot(mailbox) => self.get_quota_root(mailbox),
-            Command::SetQuota { .. } => {
-                Err(Answer::no(crate::imap::response::PlainCode::NoPerm, "quotas are not yours to set"))
-            }
+            Command::SetQuota { .. } => Err(Answer::no(PlainCode::NoPerm, "quotas are not yours to set")),
             _ => Err(Answer::bad("that command is not offered")),
         }
     }
@@ -141,11 +150,19 @@ impl<U: Users> Session<U> {
     /// The same, where changes with the mod-sequence `own` have been told already.
     pub(super) fn finish_own(&mut self, tag: &str, tell: Tell, outcome: Outcome, own: u64) {
         if tell != Tell::Nothing {
-            self.tell_changes(tell == Tell::Everything, own);
+            self.tell_changes(tell != Tell::NotExpunges, own, tell == Tell::Done);
+            if !self.closed {
+                self.tell_others();
+            }
         }
-        if !self.closed {
-            let (Ok(answer) | Err(answer)) = outcome;
-            self.answer(tag, &answer);
+        if self.closed {
+            return;
+        }
+        let (Ok(answer) | Err(answer)) = outcome;
+        self.answer(tag, &answer);
+        if tell == Tell::NotExpunges {
+            // A client that wants expunges at once has them as soon as the numbers are free.
+            self.tell_news();
         }
     }
 
@@ -203,10 +220,12 @@ impl<U: Users> Session<U> {
             "REPLACE",
             "QUOTA",
             "QUOTA=RES-STORAGE",
+            "QUOTA=RES-MESSAGE",
             "UTF8=ACCEPT",
             "PREVIEW",
             "SAVEDATE",
             "PARTIAL",
+            "NOTIFY",
         ]);
         if !self.is_compressed() {
             words.push("COMPRESS=DEFLATE");
@@ -255,7 +274,7 @@ impl<U: Users> Session<U> {
     fn get_quota(&mut self, root: &[u8]) -> Outcome {
         let resources = self.backend()?.quota()?;
         if !root.is_empty() || resources.is_empty() {
-            return Err(Answer::from(super::backend::Refusal::Nonexistent));
+            return Err(Answer::no(PlainCode::Nonexistent, "no such quota root"));
         }
         self.put(&Response::Quota { root: "", resources: &resources });
         Ok(Answer::ok("done"))

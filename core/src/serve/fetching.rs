@@ -21,7 +21,8 @@ use crate::set::UidSet;
 
 /// A FETCH under way.
 pub(super) struct Fetching<C> {
-    tag: String,
+    /// The command's; `None` where nobody asked but NOTIFY.
+    tag: Option<String>,
     uid: bool,
     items: Vec<FetchItem>,
     mailbox: MailboxId,
@@ -159,7 +160,7 @@ impl<U: Users> Session<U> {
             }
         }
         Ok(Fetching {
-            tag: tag.to_owned(),
+            tag: Some(tag.to_owned()),
             uid: *uid,
             items,
             mailbox,
@@ -173,22 +174,48 @@ impl<U: Users> Session<U> {
         })
     }
 
+    /// Tells of new messages what the client has asked to be told of them (RFC 5465 §5.2). `\Seen` is not set by it.
+    pub(super) fn fetch_unasked(&mut self, mailbox: MailboxId, items: Vec<FetchItem>, uids: Vec<u32>) {
+        if let Some(under_way) = &mut self.fetching {
+            under_way.uids.extend(uids);
+            return;
+        }
+        self.fetching = Some(Fetching {
+            tag: None,
+            uid: true,
+            items,
+            mailbox,
+            uids,
+            at: 0,
+            since: 0,
+            own: 0,
+            rows: VecDeque::new(),
+            open: None,
+            refused: None,
+        });
+    }
+
     /// One step of the FETCH under way.
     pub(super) fn go_on_fetching(&mut self) {
         let Some(mut fetching) = self.fetching.take() else { return };
         match self.fetch_step(&mut fetching) {
             Ok(true) => self.fetching = Some(fetching),
             Ok(false) => {
+                // What happened meanwhile is told at the end.
+                let Some(tag) = fetching.tag else { return self.tell_news() };
                 let tell = if fetching.uid { Tell::Everything } else { Tell::NotExpunges };
                 let outcome = fetching.refused.map_or(Ok(Answer::ok("done")), Err);
-                self.finish_own(&fetching.tag, tell, outcome, fetching.own);
+                self.finish_own(&tag, tell, outcome, fetching.own);
             }
             // In the middle of an answer there is no way to say what is wrong.
             Err(refusal) if fetching.open.is_some() => {
                 self.events.push_back(super::SessionEvent::Trouble { text: refusal.to_string() });
                 self.close();
             }
-            Err(refusal) => self.finish(&fetching.tag, Tell::NotExpunges, Err(refusal.into())),
+            Err(refusal) => match &fetching.tag {
+                Some(tag) => self.finish(tag, Tell::NotExpunges, Err(refusal.into())),
+                None => self.events.push_back(super::SessionEvent::Trouble { text: refusal.to_string() }),
+            },
         }
     }
 
@@ -434,9 +461,9 @@ fn put_section<'v, B: Backend>(
             let header = open.octets.read(backend, header)?;
             let fields = select_fields(&header, names_of(section), named);
             let range = cut(0..fields.len() as u64, partial);
-            let octets = &fields[range.start as usize..range.end as usize];
+            let octets = without_nul(Cow::Borrowed(&fields[range.start as usize..range.end as usize]));
             open.writer.put(&value(SectionOctets::Follow(octets.len() as u64, false)), out);
-            out.extend_from_slice(octets);
+            out.extend_from_slice(&octets);
         }
     }
     Ok(())
@@ -522,6 +549,8 @@ fn go_on_streaming<B: Backend>(
             decoder.finish(&mut decoded);
         }
         chunk = Cow::Owned(decoded);
+    } else {
+        chunk = without_nul(chunk);
     }
     let skipped = stream.skip.min(chunk.len() as u64);
     stream.skip -= skipped;
@@ -530,6 +559,15 @@ fn go_on_streaming<B: Backend>(
     out.extend_from_slice(&rest[..taken as usize]);
     stream.left -= taken;
     Ok(())
+}
+
+/// A literal may hold no NUL (RFC 9051 §4.3). Mail that came from elsewhere may: there it is 0x80, as other servers send it, so
+/// that the sizes are what they are. BINARY gives the octets themselves.
+fn without_nul(octets: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if memchr::memchr(0, &octets).is_none() {
+        return octets;
+    }
+    Cow::Owned(octets.iter().map(|octet| if *octet == 0 { 0x80 } else { *octet }).collect())
 }
 
 /// The next octets of a range.

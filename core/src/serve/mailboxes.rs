@@ -15,7 +15,7 @@ use crate::imap::server::response::{ListEntry, Response, StatusValue};
 
 /// A name that LIST may say.
 #[derive(Debug, Default)]
-struct Listed {
+pub(super) struct Listed {
     id: Option<MailboxId>,
     subscribed: bool,
     special_use: Vec<String>,
@@ -50,7 +50,7 @@ impl<U: Users> Session<U> {
         self.named(&name)?.ok_or_else(missing)
     }
 
-    fn listed(&self) -> Result<BTreeMap<String, Listed>, Answer> {
+    pub(super) fn listed(&self) -> Result<BTreeMap<String, Listed>, Answer> {
         let backend = self.backend()?;
         let delimiter = backend.delimiter();
         let mut all: BTreeMap<String, Listed> = BTreeMap::new();
@@ -102,7 +102,7 @@ impl<U: Users> Session<U> {
             if !(itself || listed.selected_below) || !fits(name) {
                 continue;
             }
-            self.put_listed(name, listed, list, delimiter, itself);
+            self.put_listed(name, listed, list, delimiter, None);
             if let (Some(id), false) = (listed.id, list.status.is_empty()) {
                 self.put_status(name, id, &list.status)?;
             }
@@ -110,7 +110,26 @@ impl<U: Users> Session<U> {
         Ok(Answer::ok("done"))
     }
 
-    fn put_listed(&mut self, name: &str, listed: &Listed, list: &List, delimiter: char, itself: bool) {
+    /// An unasked LIST (RFC 5465 §5.4) of a name that is there, or not any more.
+    pub(super) fn put_news_of(
+        &mut self,
+        name: &str,
+        listed: Option<&Listed>,
+        delimiter: char,
+        old_name: Option<&str>,
+    ) {
+        let list = List { extended: true, return_subscribed: true, ..List::default() };
+        self.put_listed(name, listed.unwrap_or(&Listed::default()), &list, delimiter, old_name);
+    }
+
+    fn put_listed(
+        &mut self,
+        name: &str,
+        listed: &Listed,
+        list: &List,
+        delimiter: char,
+        old_name: Option<&str>,
+    ) {
         let mut attributes: Vec<&str> = Vec::new();
         if listed.id.is_none() {
             // RFC 5258 §3: which implies `\Noselect`; clients that know only RFC 3501 need that word.
@@ -128,13 +147,12 @@ impl<U: Users> Session<U> {
             child_info.extend(list.only_subscribed.then_some("SUBSCRIBED"));
             child_info.extend((list.only_special_use && !list.only_subscribed).then_some("SPECIAL-USE"));
         }
-        debug_assert!(itself || !child_info.is_empty());
         let entry = ListEntry {
             attributes: &attributes,
             delimiter: Some(delimiter),
             mailbox: name,
             child_info: &child_info,
-            old_name: None,
+            old_name,
         };
         self.put(&Response::List(entry));
     }
@@ -229,6 +247,8 @@ impl<U: Users> Session<U> {
             return Err(Answer::no(PlainCode::Limit, "too many mailboxes"));
         }
         let id = self.backend()?.create(name, special_use)?;
+        let own = name.to_owned();
+        self.user_mut()?.wanted.note_own(&own, false);
         let object_id = self.backend()?.status(id)?.object_id;
         Ok(Answer::ok("done").with(match self.options.offers("OBJECTID") {
             true => AnswerCode::MailboxId(object_id),
@@ -237,18 +257,22 @@ impl<U: Users> Session<U> {
     }
 
     pub(super) fn delete(&mut self, mailbox: &[u8]) -> Outcome {
-        let (_, id) = self.find_mailbox(mailbox)?;
+        let (name, id) = self.find_mailbox(mailbox)?;
         self.backend()?.delete(id)?;
         let user = self.user_mut()?;
+        user.wanted.note_own(&name, false);
         user.selected.take_if(|selected| selected.id == id);
         Ok(Answer::ok("done"))
     }
 
     pub(super) fn rename(&mut self, from: &[u8], to: &[u8]) -> Outcome {
-        let (_, id) = self.find_mailbox(from)?;
+        let (from, id) = self.find_mailbox(from)?;
         let to = self.name(to)?;
         names::check_new(&to, self.backend()?.delimiter())?;
         self.backend()?.rename(id, &to)?;
+        let user = self.user_mut()?;
+        user.wanted.note_own(&from, true);
+        user.wanted.note_own(&to, true);
         Ok(Answer::ok("done"))
     }
 
@@ -261,6 +285,7 @@ impl<U: Users> Session<U> {
         }
         names::check_new(&name, backend.delimiter())?;
         backend.subscribe(&name, subscribed)?;
+        self.user_mut()?.wanted.note_own(&name, false);
         Ok(Answer::ok("done"))
     }
 }

@@ -59,6 +59,7 @@ struct State {
     revision: u64,
     wall_ms: i64,
     limit: Option<u64>,
+    message_limit: Option<u64>,
     forgotten: u64,
 }
 
@@ -117,6 +118,11 @@ impl MemoryMail {
         locked(&self.state).limit = Some(octets);
     }
 
+    /// A quota in messages.
+    pub fn set_message_limit(&self, messages: u64) {
+        locked(&self.state).message_limit = Some(messages);
+    }
+
     /// Forgets which messages went up to now, as a store may.
     pub fn forget_expunges(&self) {
         let mut state = locked(&self.state);
@@ -170,14 +176,30 @@ impl State {
         self.mailboxes.iter().find(|(_, held)| held.name == name).map(|(id, _)| MailboxId(*id))
     }
 
-    fn usage(&self) -> u64 {
-        self.mailboxes.values().flat_map(|held| held.messages.values()).map(|m| m.raw.len() as u64).sum()
+    /// Octets, and messages.
+    fn usage(&self) -> (u64, u64) {
+        let all = self.mailboxes.values().flat_map(|held| held.messages.values());
+        all.fold((0, 0), |(octets, count), message| (octets + message.raw.len() as u64, count + 1))
     }
 
-    fn room_for(&self, octets: u64) -> Result<()> {
-        match self.limit {
-            Some(limit) if self.usage() + octets > limit => Err(Refusal::OverQuota),
-            _ => Ok(()),
+    /// Whether messages of these sizes may come, where one that is here goes for them.
+    fn room_for(
+        &self,
+        sizes: impl IntoIterator<Item = u64>,
+        replaces: Option<(MailboxId, u32)>,
+    ) -> Result<()> {
+        let going = replaces.and_then(|(mailbox, uid)| self.message(mailbox, uid));
+        let (octets, messages) = self.usage();
+        let (more, count) = sizes.into_iter().fold((0, 0), |(all, count), size| (all + size, count + 1));
+        let after = octets + more - going.map_or(0, |message| message.raw.len() as u64);
+        let count_after = messages + count - u64::from(going.is_some());
+        // What is beyond a limit already may still become less.
+        let over = |limit: Option<u64>, before: u64, after: u64| {
+            limit.is_some_and(|limit| after > limit && after > before)
+        };
+        match over(self.limit, octets, after) || over(self.message_limit, messages, count_after) {
+            true => Err(Refusal::OverQuota),
+            false => Ok(()),
         }
     }
 }
@@ -318,6 +340,7 @@ impl Backend for MemoryMail {
 
     fn subscribe(&self, name: &str, subscribed: bool) -> Result<()> {
         let mut state = locked(&self.state);
+        state.revision += 1;
         match subscribed {
             true => drop(state.subscriptions.insert(name.to_owned(), ())),
             false => drop(state.subscriptions.remove(name)),
@@ -436,7 +459,7 @@ impl Backend for MemoryMail {
             .map(|(uid, message)| (*uid, message.clone()))
             .collect();
         if !remove {
-            state.room_for(going.iter().map(|(_, message)| message.raw.len() as u64).sum())?;
+            state.room_for(going.iter().map(|(_, message)| message.raw.len() as u64), None)?;
         }
         let wall_ms = state.wall_ms;
         let target = state.held_mut(to)?;
@@ -454,8 +477,13 @@ impl Backend for MemoryMail {
         Ok(copied)
     }
 
-    fn begin_upload(&self, _to: MailboxId, octets: u64) -> Result<Vec<u8>> {
-        locked(&self.state).room_for(octets).map(|()| Vec::new())
+    fn begin_upload(
+        &self,
+        _to: MailboxId,
+        octets: u64,
+        replaces: Option<(MailboxId, u32)>,
+    ) -> Result<Vec<u8>> {
+        locked(&self.state).room_for([octets], replaces).map(|()| Vec::new())
     }
 
     fn upload(&self, upload: &mut Vec<u8>, octets: &[u8]) -> Result<()> {
@@ -470,7 +498,7 @@ impl Backend for MemoryMail {
         replaces: Option<(MailboxId, u32)>,
     ) -> Result<Copied> {
         let mut state = locked(&self.state);
-        state.room_for(messages.iter().map(|message| message.upload.len() as u64).sum())?;
+        state.room_for(messages.iter().map(|message| message.upload.len() as u64), replaces)?;
         let wall_ms = state.wall_ms;
         let mut email = state.next_email;
         state.next_email += messages.len() as u64;
@@ -499,11 +527,10 @@ impl Backend for MemoryMail {
 
     fn quota(&self) -> Result<Vec<(&'static str, u64, u64)>> {
         let state = locked(&self.state);
-        Ok(state
-            .limit
-            .map(|limit| ("STORAGE", state.usage().div_ceil(1_024), limit / 1_024))
-            .into_iter()
-            .collect())
+        let (octets, messages) = state.usage();
+        let storage = state.limit.map(|limit| ("STORAGE", octets.div_ceil(1_024), limit / 1_024));
+        let count = state.message_limit.map(|limit| ("MESSAGE", messages, limit));
+        Ok(storage.into_iter().chain(count).collect())
     }
 }
 

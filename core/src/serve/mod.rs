@@ -10,7 +10,8 @@
 //!   that a body is never whole in memory, and no further command is taken before they are out.
 //! - [`Session::poll_event`]: when to begin TLS, who signed in, and the end.
 //! - [`Session::poll_timeout`] and [`Session::handle_timeout`]: silence, and delays after failed sign-ins.
-//! - In IMAP, [`Session::handle_wake`] when somebody else changed the same mail: a client that idles is told.
+//! - In IMAP, [`Session::handle_wake`] when somebody else changed the same mail: a client that idles is told, and one that
+//!   has asked for it by NOTIFY.
 
 mod answer;
 mod appending;
@@ -24,6 +25,8 @@ mod lock;
 mod mailboxes;
 pub mod memory;
 mod names;
+mod notify;
+mod notifying;
 mod offered;
 pub mod pop;
 mod selected;

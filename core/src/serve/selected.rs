@@ -24,6 +24,10 @@ pub(super) struct Selected {
     pub(super) uids: Vec<u32>,
     /// Changes up to here have been told, but for expunges in `gone`.
     pub(super) modseq: u64,
+    /// Changes of flags up to here: behind `modseq` where the client did not want them (RFC 5465).
+    flags_told: u64,
+    /// New messages that the client put there itself and has not been told of.
+    own: UidSet,
     /// Messages that went and that the client still counts.
     pub(super) gone: UidSet,
     /// What the last SEARCH saved (RFC 5182).
@@ -166,6 +170,8 @@ impl<U: Users> Session<U> {
             read_only: *read_only,
             uids,
             modseq: status.highest_modseq,
+            flags_told: status.highest_modseq,
+            own: UidSet::new(),
             gone: UidSet::new(),
             saved: UidSet::new(),
             recent,
@@ -235,10 +241,18 @@ impl<U: Users> Session<U> {
         })
     }
 
-    /// Tells the client what changed in the selected mailbox since it was last told. Changes of flags with the
-    /// mod-sequence `own` it knows already.
-    pub(super) fn tell_changes(&mut self, expunges: bool, own: u64) {
-        match self.try_tell_changes(expunges, own) {
+    /// The client has put messages into a mailbox itself.
+    pub(super) fn note_own(&mut self, mailbox: MailboxId, uids: &UidSet) {
+        let Some(selected) = self.user.as_mut().and_then(|user| user.selected.as_mut()) else { return };
+        if selected.id == mailbox {
+            selected.own = selected.own.union(uids);
+        }
+    }
+
+    /// Tells the client what changed in the selected mailbox since it was last told, as far as it wants to know; `forced`, all of
+    /// it. Changes of flags with the mod-sequence `own` it knows already.
+    pub(super) fn tell_changes(&mut self, expunges: bool, own: u64, forced: bool) {
+        match self.try_tell_changes(expunges, own, forced) {
             Ok(()) => {}
             // Its mailbox is gone, and there is no way to say so but this (RFC 2180 §3.3).
             Err(Refusal::Nonexistent) => self.bye(None, "the mailbox was deleted"),
@@ -248,17 +262,25 @@ impl<U: Users> Session<U> {
         }
     }
 
-    fn try_tell_changes(&mut self, expunges: bool, own: u64) -> Result<(), Refusal> {
+    fn try_tell_changes(&mut self, expunges: bool, own: u64, forced: bool) -> Result<(), Refusal> {
         let Some(user) = &mut self.user else { return Ok(()) };
         let Some(selected) = &mut user.selected else { return Ok(()) };
+        let mut wanted = user.wanted.of_selected();
+        wanted.messages |= forced;
+        wanted.flags |= forced;
+        if !wanted.messages {
+            return Ok(());
+        }
         let revision = user.backend.revision();
-        let quiet = selected.revision == Some(revision);
+        let quiet =
+            selected.revision == Some(revision) && (!wanted.flags || selected.flags_told == selected.modseq);
         if quiet && (!expunges || selected.gone.is_empty()) {
             return Ok(());
         }
+        let since = if wanted.flags { selected.flags_told } else { selected.modseq };
         let changes = match quiet {
             true => Changes { modseq: selected.modseq, complete: true, ..Changes::default() },
-            false => user.backend.changes(selected.id, selected.modseq)?,
+            false => user.backend.changes(selected.id, since)?,
         };
         if changes.complete {
             selected.gone = selected.gone.union(&changes.expunged);
@@ -268,6 +290,9 @@ impl<U: Users> Session<U> {
         }
         selected.modseq = changes.modseq.max(selected.modseq);
         selected.revision = Some(revision);
+        if wanted.flags {
+            selected.flags_told = selected.modseq;
+        }
         let qresync = user.enabled.qresync;
         if expunges {
             self.tell_expunges(qresync);
@@ -276,16 +301,24 @@ impl<U: Users> Session<U> {
             return Ok(());
         };
         let last = selected.uids.last().copied().unwrap_or(0);
-        let new = changes.rows.iter().filter(|row| row.uid > last);
+        let new: Vec<u32> = changes.rows.iter().map(|row| row.uid).filter(|uid| *uid > last).collect();
         let before = selected.uids.len();
-        selected.uids.extend(new.map(|row| row.uid));
-        let count = selected.uids.len();
-        for row in changes.rows.iter().filter(|row| row.uid <= last && row.modseq != own) {
-            self.put_changed(row);
+        selected.uids.extend_from_slice(&new);
+        let (mailbox, count) = (selected.id, selected.uids.len());
+        let put_here = std::mem::take(&mut selected.own);
+        if wanted.flags {
+            for row in changes.rows.iter().filter(|row| row.uid <= last && row.modseq != own) {
+                self.put_changed(row);
+            }
         }
         if count > before {
             self.put(&Response::Exists(count as u32));
             self.tell_recent(before)?;
+        }
+        // RFC 5465 §5.2: what came by this client's own doing it knows.
+        let unknown: Vec<u32> = new.into_iter().filter(|uid| !put_here.contains(*uid)).collect();
+        if !wanted.items.is_empty() && !unknown.is_empty() {
+            self.fetch_unasked(mailbox, wanted.items, unknown);
         }
         Ok(())
     }
@@ -357,11 +390,11 @@ impl<U: Users> Session<U> {
         self.tell_keywords(row);
         let Some(user) = &self.user else { return };
         let Some(seq) = user.selected.as_ref().and_then(|selected| selected.seq(row.uid)) else { return };
-        let enabled = user.enabled;
+        let (enabled, asked) = (user.enabled, user.wanted.is_asked());
         let recent = user.selected.as_ref().is_some_and(|selected| selected.recent.contains(row.uid));
         let mut fetch = FetchWriter::begin(seq, self.style(), &mut self.out);
-        // RFC 7162 §3.2.6: with QRESYNC the UID is always told.
-        if enabled.qresync {
+        // RFC 7162 §3.2.6: with QRESYNC the UID is always told; so it is by RFC 5465 §5.1.
+        if enabled.qresync || asked {
             fetch.put(&FetchValue::Uid(row.uid), &mut self.out);
         }
         if enabled.condstore {

@@ -7,6 +7,7 @@ use super::appending::Uploading;
 use super::attempts::SignIn;
 use super::backend::{Backend, Users};
 use super::fetching::Fetching;
+use super::notify::Wanted;
 use super::selected::Selected;
 use crate::error::{Error, Result};
 use crate::imap::server::parse;
@@ -120,6 +121,8 @@ pub(super) struct User<B> {
     pub(super) backend: B,
     pub(super) enabled: Enabled,
     pub(super) selected: Option<Selected>,
+    /// What is told without being asked for.
+    pub(super) wanted: Wanted,
 }
 
 /// What the client has enabled (RFC 5161), by ENABLE or by asking for it.
@@ -244,7 +247,7 @@ impl<U: Users> Session<U> {
         Ok(())
     }
 
-    /// Somebody else changed this user's mail: a client that idles is told.
+    /// Somebody else changed this user's mail: a client that idles is told, and one that asked for it (RFC 5465).
     ///
     /// # Errors
     /// As [`Session::handle_input`].
@@ -254,9 +257,7 @@ impl<U: Users> Session<U> {
             return Ok(());
         }
         self.enter(now)?;
-        if matches!(self.wait, Wait::Idle { .. }) {
-            self.tell_changes(true, 0);
-        }
+        self.tell_news();
         self.leave();
         Ok(())
     }
@@ -502,7 +503,8 @@ impl<U: Users> Session<U> {
 
     pub(super) fn signed_in(&mut self, backend: U::Backend, name: String) {
         self.framer.set_command_limit(self.options.limits.command);
-        self.user = Some(User { backend, enabled: Enabled::default(), selected: None });
+        self.user =
+            Some(User { backend, enabled: Enabled::default(), selected: None, wanted: Wanted::default() });
         self.events.push_back(SessionEvent::SignedIn { user: name });
     }
 

@@ -6,13 +6,13 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, MessageId};
-use crate::model::{AccountSettings, Change, MailboxKind, Protocol, Role};
+use crate::model::{AccountSettings, Change, MailboxKind, Protocol, Role, ServedLimits};
 use crate::sasl::server::Verifier;
 use crate::store::actions::pending;
 use crate::store::intents::Subject;
 use crate::store::record::Record;
 use crate::store::records::{AccountRecord, MailboxRecord};
-use crate::store::tables::{self, Snapshot};
+use crate::store::tables::{self, Read, Snapshot};
 use crate::store::writer::Writer;
 use crate::store::{expunge, keys, ledger, orphans, partials, query, record, view};
 
@@ -94,7 +94,7 @@ pub(crate) fn remove(w: &mut Writer<'_>, id: AccountId) -> Result<()> {
     }
     ledger::drop_account(w, id)?;
     w.tables.accounts.remove(keys::account(id).as_slice())?;
-    for kept in [server_password_key(id), subscriptions_key(id)] {
+    for kept in [server_password_key(id), subscriptions_key(id), served_limits_key(id)] {
         w.tables.meta.remove(kept.as_slice())?;
     }
     w.change(Change::Account(id));
@@ -150,6 +150,34 @@ pub(crate) fn set_server_password(
             w.tables.meta.insert(key.as_slice(), value.as_slice())?;
         }
         None => drop(w.tables.meta.remove(key.as_slice())?),
+    }
+    w.touch();
+    Ok(())
+}
+
+impl Record for ServedLimits {
+    const VERSION: u8 = 1;
+    const NAME: &'static str = "served limits";
+}
+
+fn served_limits_key(id: AccountId) -> Vec<u8> {
+    [b"served limits".as_slice(), &id.0.to_be_bytes()].concat()
+}
+
+/// What an account that is served may be filled with.
+pub(crate) fn served_limits(tables: &impl Read, id: AccountId) -> Result<ServedLimits> {
+    let stored = tables::get(tables.meta(), &served_limits_key(id))?;
+    Ok(stored.map(|bytes| record::decode(&bytes)).transpose()?.unwrap_or_default())
+}
+
+/// Sets what an account that is served may be filled with.
+pub(crate) fn set_served_limits(w: &mut Writer<'_>, id: AccountId, limits: &ServedLimits) -> Result<()> {
+    get(w, id)?;
+    let key = served_limits_key(id);
+    if *limits == ServedLimits::default() {
+        w.tables.meta.remove(key.as_slice())?;
+    } else {
+        w.tables.meta.insert(key.as_slice(), record::encode(limits).as_slice())?;
     }
     w.touch();
     Ok(())

@@ -552,6 +552,7 @@ impl Driver {
                 s.mailbox_id = Some(String::from_utf8_lossy(id).into_owned());
             }
             Code::Closed => self.reset_opening(),
+            Code::NotificationOverflow if status.tag.is_none() => self.notify_overflown(),
             _ => {}
         }
         Ok(())

@@ -23,6 +23,8 @@ pub(crate) struct Others {
     /// The server tells of them by itself.
     notified: bool,
     notify_sent: bool,
+    /// They were too many for the server to tell of (RFC 5465 §5.8).
+    too_many: bool,
 }
 
 /// How long an IDLE may last on an account's server.
@@ -118,7 +120,7 @@ impl Driver {
         self.idle = Idle::Wanted { request, mailbox, tried: false };
         let looked_ms = self.now.mono_ms;
         let mailboxes = mailboxes.filter(|other| *other != mailbox).collect();
-        self.others = Others { mailboxes, looked_ms, notified: false, notify_sent: false };
+        self.others = Others { mailboxes, looked_ms, ..Others::default() };
     }
 
     /// Asks the server to tell of the other mailboxes by itself, or for their numbers where it is time.
@@ -128,7 +130,7 @@ impl Driver {
         }
         if self.capabilities.has("NOTIFY") && !self.others.notify_sent {
             self.others.notify_sent = true;
-            let names = self.names_of_others()?;
+            let names = if self.others.too_many { Vec::new() } else { self.names_of_others()? };
             if names.iter().map(Vec::len).sum::<usize>() <= LONGEST_NOTIFY {
                 return self.out.send(&Command::Notify(names), Purpose::Notify);
             }
@@ -150,7 +152,20 @@ impl Driver {
     }
 
     pub(super) fn notify_answered(&mut self, ok: bool) {
-        self.others.notified = ok;
+        self.others.notified = ok && !self.others.too_many;
+    }
+
+    /// The server tells of nothing any more, not even of the open mailbox: it is asked for that one alone, and the others
+    /// are looked at. What happened meanwhile is found when watching begins anew.
+    pub(super) fn notify_overflown(&mut self) {
+        self.others.too_many = true;
+        self.others.notified = false;
+        self.others.notify_sent = false;
+        self.others.looked_ms = 0;
+        self.news();
+        if matches!(self.idle, Idle::Running { .. }) {
+            self.end_idle(false);
+        }
     }
 
     /// The numbers of a mailbox that is watched: where they are not those of its last settling, it is looked at.

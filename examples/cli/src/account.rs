@@ -1,5 +1,7 @@
 //! `mailkeep account`: what is known of the servers.
 
+mod limit;
+
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Finish(FinishArguments),
     /// Set the password by which `serve` lets other programs into an account; not the one of its own server.
     Password(PasswordArguments),
+    /// Limit what other programs may fill an account with that is served to them; without a limit, show what is set.
+    Limit(limit::Arguments),
     /// List accounts.
     List {
         /// One JSON object a line.
@@ -178,6 +182,7 @@ pub(crate) fn run(db: &Path, command: Command, out: &mut impl Write) -> Result<(
         }
         Command::Finish(arguments) => finish(db, arguments, out),
         Command::Password(arguments) => password(db, &arguments),
+        Command::Limit(arguments) => limit::run(db, &arguments, out),
         Command::List { json } => list(db, json, out),
         Command::Remove { name } => {
             let engine = places::open(db)?;

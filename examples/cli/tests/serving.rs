@@ -167,6 +167,29 @@ fn a_client_that_idles_is_told_of_mail_that_another_puts_there() {
 }
 
 #[test]
+fn an_account_with_a_limit_takes_no_more_than_that() {
+    let place = desk();
+    let set = place.run(&["account", "limit", "desk", "--messages", "3", "--json"]).ok().objects();
+    assert_eq!((&set[0]["messages"], &set[0]["octets"]), (&3.into(), &serde_json::Value::Null));
+    let serving = Serving::start(&place);
+    let mut client = Client::new(&serving.imap);
+    client.say("a LOGIN desk secret", "a OK");
+    let told = client.say("b GETQUOTAROOT INBOX", "b OK");
+    assert!(told.contains("* QUOTA \"\" (MESSAGE 2 3)"), "{told}");
+    client.say("c APPEND INBOX {11+}\r\nSubject: x\r\n", "c OK");
+    client.say("d APPEND INBOX {11+}\r\nSubject: y\r\n", "d NO [OVERQUOTA]");
+    drop((client, serving));
+    // The limit stays until it is taken away.
+    let shown = place.run(&["account", "limit", "desk", "--json"]).ok().objects();
+    assert_eq!(shown, set);
+    place.run(&["account", "limit", "desk", "--none"]).ok();
+    let serving = Serving::start(&place);
+    let mut client = Client::new(&serving.imap);
+    client.say("a LOGIN desk secret", "a OK");
+    client.say("d APPEND INBOX {11+}\r\nSubject: y\r\n", "d OK");
+}
+
+#[test]
 fn pop3_deletes_what_it_is_asked_to() {
     let place = desk();
     let serving = Serving::start(&place);

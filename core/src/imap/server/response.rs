@@ -142,6 +142,8 @@ pub struct Esearch<'a> {
 pub enum Code<'a> {
     Alert,
     BadCharset,
+    /// The events that are told of (RFC 5465).
+    BadEvent(&'a [&'a str]),
     Capability(&'a [&'a str]),
     Closed,
     CompressionActive,
@@ -445,6 +447,10 @@ fn put_code(w: &mut Writer<'_>, code: &Code<'_>) {
     match code {
         Code::Alert => w.raw("ALERT"),
         Code::BadCharset => w.raw("BADCHARSET (US-ASCII UTF-8)"),
+        Code::BadEvent(events) => {
+            w.raw("BADEVENT ");
+            w.flags(events.iter().copied());
+        }
         Code::Capability(words) => put_words(w, "CAPABILITY", words),
         Code::Closed => w.raw("CLOSED"),
         Code::CompressionActive => w.raw("COMPRESSIONACTIVE"),

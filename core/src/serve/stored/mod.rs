@@ -11,6 +11,7 @@
 
 mod acting;
 mod naming;
+mod quota;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -127,6 +128,7 @@ fn refused(error: Error) -> Refusal {
         Error::Gone("mailbox") => Refusal::Nonexistent,
         Error::NotPermitted { .. } => Refusal::Cannot("the server that this mail is from does not allow it"),
         Error::Invalid { what: "mailbox", .. } => Refusal::Cannot("that cannot be done with this mailbox"),
+        Error::Invalid { what: quota::WHAT, .. } => Refusal::OverQuota,
         Error::Invalid { what: "name", .. } => Refusal::Cannot("no mailbox can have that name"),
         Error::Invalid { .. } => Refusal::Cannot("that is not possible"),
         other => Refusal::Failed(other.to_string()),
@@ -302,6 +304,12 @@ impl Backend for StoredMail {
         self.read(|tables| reading::status(tables, mailbox))?.ok_or(Refusal::Nonexistent)
     }
 
+    fn highest_modseq(&self, mailbox: MailboxId) -> Result<u64> {
+        self.ensure(mailbox)?;
+        let record = self.read(|tables| served::mailbox(tables, mailbox))?;
+        record.map(|record| record.highest_modseq).ok_or(Refusal::Nonexistent)
+    }
+
     fn create(&self, name: &str, special_use: &[String]) -> Result<MailboxId> {
         let role = match special_use {
             [] => None,
@@ -430,17 +438,31 @@ impl Backend for StoredMail {
     fn copy(&self, from: MailboxId, uids: &UidSet, to: MailboxId, remove: bool) -> Result<Copied> {
         self.ensure(from)?;
         self.ensure(to)?;
-        self.act(|w| acting::copy(w, from, uids, to, remove))
+        let account = self.account;
+        self.act(|w| quota::within(w, account, |w| acting::copy(w, from, uids, to, remove)))
     }
 
     fn append_limit(&self) -> Option<u64> {
         Some(self.shared.limits.message)
     }
 
-    fn begin_upload(&self, to: MailboxId, octets: u64) -> Result<Vec<u8>> {
+    fn begin_upload(
+        &self,
+        to: MailboxId,
+        octets: u64,
+        replaces: Option<(MailboxId, u32)>,
+    ) -> Result<Vec<u8>> {
         self.ensure(to)?;
         if octets > self.shared.limits.message {
             return Err(Refusal::TooBig);
+        }
+        // No octet need be sent of what cannot be kept; where it comes to it, it is looked at again.
+        if let Some((limits, used)) = self.used()? {
+            let replaced = match replaces {
+                Some((mailbox, uid)) => self.facts(mailbox, uid)?.map(|facts| facts.size),
+                None => None,
+            };
+            used.allows(used.with(octets, replaced), &limits).then_some(()).ok_or(Refusal::OverQuota)?;
         }
         Ok(Vec::new())
     }
@@ -462,6 +484,14 @@ impl Backend for StoredMail {
         }
         let staged = messages.into_iter().map(|message| acting::stage(&self.shared, message));
         let staged = staged.collect::<crate::error::Result<Vec<_>>>().map_err(refused)?;
-        self.act(|w| acting::append(w, to, staged, replaces))
+        let account = self.account;
+        self.act(|w| quota::within(w, account, |w| acting::append(w, to, staged, replaces)))
+    }
+
+    fn quota(&self) -> Result<Vec<(&'static str, u64, u64)>> {
+        let Some((limits, used)) = self.used()? else { return Ok(Vec::new()) };
+        let storage = limits.octets.map(|limit| ("STORAGE", used.octets.div_ceil(1_024), limit / 1_024));
+        let count = limits.messages.map(|limit| ("MESSAGE", used.messages, limit));
+        Ok(storage.into_iter().chain(count).collect())
     }
 }

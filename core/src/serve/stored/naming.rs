@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, MailboxId};
 use crate::imap::mailbox_name;
-use crate::model::{MailboxKind, Role};
+use crate::model::{Change, MailboxKind, Role};
 use crate::serve::backend::Mailbox;
 use crate::store::accounts::subscriptions_key as key;
 use crate::store::actions::mailbox::{self, Name};
@@ -176,6 +176,7 @@ pub(super) fn subscribe_to_nothing(
         return Err(Error::Invalid { what: "subscription", why: "there are too many".into() });
     }
     w.tables.meta.insert(key(account).as_slice(), record::encode(&all).as_slice())?;
-    w.touch();
+    // Sessions look only where the change feed went on.
+    w.change(Change::Account(account));
     Ok(())
 }

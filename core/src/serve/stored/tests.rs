@@ -9,7 +9,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::flags::FlagSet;
 use crate::imap::command::StoreAction;
 use crate::journal::FlagChange as Wish;
-use crate::model::AccountSettings;
+use crate::model::{AccountSettings, ServedLimits};
 use crate::serve::memory::MemoryMail;
 use crate::store::storage::MemoryStorage;
 
@@ -354,6 +354,47 @@ fn subscriptions_are_the_clients_alone() {
     assert_eq!(subscribed(), ["Work/Sub"], "the name was subscribed to");
     mail.subscribe("Work/Sub", false).expect("it is noted");
     assert_eq!(subscribed(), Vec::<String>::new());
+}
+
+#[test]
+fn an_account_with_limits_takes_no_more_than_fits() {
+    let both = Both::new();
+    let (engine, mail) = (&both.engine, &both.stored);
+    let account = engine.accounts().expect("a list")[0].id;
+    let inbox = id(mail, 0).expect("there is an inbox");
+    let other = mail.create("Other", &[]).expect("it can be made");
+    mail.append(inbox, vec![message(1), message(2)], None).expect("there is no limit");
+    assert_eq!(mail.quota(), Ok(Vec::new()));
+    let one = message(1).upload.len() as u64;
+    let limits = ServedLimits { octets: Some(4 * one), messages: Some(3) };
+    engine.set_served_limits(account, limits).expect("it is there");
+    assert_eq!(engine.served_limits(account).expect("it is there"), limits);
+
+    // Nobody has asked for the other mailbox yet; it counts all the same.
+    let used = |mail: &StoredMail| mail.quota().expect("it is read").iter().map(|q| q.1).collect::<Vec<_>>();
+    assert_eq!(used(mail), [1, 2]);
+    assert_eq!(mail.append(inbox, vec![message(4), message(5)], None), Err(Refusal::OverQuota));
+    assert_eq!(mail.copy(inbox, &set(1, 2), other, false), Err(Refusal::OverQuota), "all or none");
+    assert_eq!((used(mail), mail.status(other).expect("there").messages), (vec![1, 2], 0));
+    let moved = mail.copy(inbox, &set(1, 1), other, true).expect("a move adds nothing");
+    assert_eq!((moved.source, moved.target), (set(1, 1), set(1, 1)));
+    mail.copy(other, &set(1, 1), inbox, false).expect("there is room for one");
+    assert_eq!(mail.begin_upload(inbox, 1, None), Err(Refusal::OverQuota), "before an octet is sent");
+    assert!(mail.begin_upload(inbox, one, Some((inbox, 3))).is_ok(), "what is replaced makes room");
+    mail.append(inbox, vec![message(1)], Some((inbox, 3))).expect("one for one");
+    assert_eq!(used(mail), [1, 3]);
+
+    let limits = ServedLimits { octets: Some(one), messages: None };
+    engine.set_served_limits(account, limits).expect("it is there");
+    assert_eq!(mail.append(inbox, vec![message(1)], None), Err(Refusal::OverQuota));
+    let mut flags = FlagSet::default();
+    flags.insert_wire(b"\\Deleted");
+    let change = FlagChange { action: StoreAction::Add, flags: &flags, unchanged_since: None };
+    mail.store(inbox, &set(1, 9), &change).expect("flags are no room");
+    mail.expunge(inbox, None).expect("what is over a limit can go");
+    engine.set_served_limits(account, ServedLimits::default()).expect("it is there");
+    mail.append(inbox, vec![message(1), message(2)], None).expect("there is no limit");
+    assert_eq!(engine.verify().expect("it can be read").problems, Vec::<String>::new());
 }
 
 proptest! {

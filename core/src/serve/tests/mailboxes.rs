@@ -122,37 +122,6 @@ fn renaming_and_deleting() {
 }
 
 #[test]
-fn quota() {
-    let (users, mail) = users();
-    let mut client = [Client::signed_in(&users)];
-    play(
-        &mut client,
-        "C: a GETQUOTAROOT INBOX
-         S: * QUOTAROOT INBOX
-         S: a OK done
-         C: b GETQUOTA \"\"
-         S: b NO [NONEXISTENT] no such mailbox",
-    );
-    mail.set_limit(4_096);
-    put(&mail, "INBOX", &[], &"x".repeat(3_000));
-    play(
-        &mut client,
-        "C: a GETQUOTAROOT INBOX
-         S: * QUOTAROOT INBOX \"\"
-         S: * QUOTA \"\" (STORAGE 3 4)
-         S: a OK done
-         C: b APPEND INBOX {2000}
-         S: b NO [OVERQUOTA] there is no room for it
-         C: c SETQUOTA \"\" (STORAGE 5)
-         S: c NO [NOPERM] quotas are not yours to set
-         C: d SELECT INBOX
-         S: …
-         C: e COPY 1 INBOX
-         S: e NO [OVERQUOTA] there is no room for it",
-    );
-}
-
-#[test]
 fn selecting() {
     let (users, mail) = users();
     five(&mail);

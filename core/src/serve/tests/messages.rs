@@ -96,7 +96,7 @@ fn appending() {
         (b"Subject: x\r\n\r\n", &["a OK [APPENDUID 1001 1] done"]),
         // Many at once, one of them by literal8, and NUL only in that.
         (
-            b"b APPEND INBOX {2+}\r\nhi (\\Draft) ~{3+}\r\nx\0y UTF8 (~{1+}\r\nz)\r\n",
+            b"b APPEND INBOX {2+}\r\nhi (\\Draft) ~{5+}\r\n\r\nx\0y UTF8 (~{1+}\r\nz)\r\n",
             &["b OK [APPENDUID 1001 2:4] done"],
         ),
         (b"c APPEND INBOX {2+}\r\nhi {3+}\r\nx\0y\r\n", &["c BAD the message holds a NUL"]),
@@ -120,8 +120,48 @@ fn appending() {
            S: * 1 FETCH (FLAGS (\Seen Todo \Recent) INTERNALDATE "17-Jul-1996 09:44:25 +0000" RFC822.SIZE 12)
            S: m OK done"#,
     );
-    client.say(b"n FETCH 3 BINARY.PEEK[]\r\n");
-    assert_eq!(client.heard, b"* 3 FETCH (BINARY[] ~{3}\r\nx\0y)\r\nn OK done\r\n");
+}
+
+/// RFC 3516 §4.3: a client without BINARY must be able to read what came as a literal8.
+#[test]
+fn what_came_binary_can_be_read_as_text() {
+    let (users, mail) = users();
+    let mut client = Client::signed_in(&users);
+    let part = b"Subject: b\r\nContent-Type: application/zip\r\nContent-Transfer-Encoding: binary\r\n\r\nPK\0\x80\r\n-";
+    client.say(format!("a APPEND INBOX ~{{{}+}}\r\n", part.len()).as_bytes());
+    client.say(part);
+    client.say(b"\r\nb SELECT INBOX\r\n");
+    client.heard.clear();
+    play(
+        std::slice::from_mut(&mut client),
+        r#"C: c FETCH 1 (BODY.PEEK[1] BODY.PEEK[HEADER.FIELDS (CONTENT-TRANSFER-ENCODING)] BINARY.SIZE[1])
+           S: * 1 FETCH (BODY[1] {14}
+           S: UEsAgA0KLQ==
+           S:  BODY[HEADER.FIELDS (CONTENT-TRANSFER-ENCODING)] {37}
+           S: Content-Transfer-Encoding: base64
+           S:
+           S:  BINARY.SIZE[1] 7)
+           S: c OK done"#,
+    );
+    client.say(b"d FETCH 1 BINARY.PEEK[1]\r\n");
+    assert_eq!(client.heard, b"* 1 FETCH (BINARY[1] ~{7}\r\nPK\0\x80\r\n-)\r\nd OK done\r\n");
+    client.heard.clear();
+    client.say(b"e APPEND INBOX ~{17+}\r\nSubject: \0\r\n\r\nx\r\n\r\n");
+    assert_eq!(client.lines(), ["e NO [UNKNOWN-CTE] a NUL is where no encoding can be for it"]);
+    // Mail that came by other ways is as it is. Where a literal takes no NUL another octet stands for it.
+    put(&mail, "INBOX", &[], "Subject: n\0l\n\nx\0y\n");
+    client.say(b"f NOOP\r\n");
+    client.heard.clear();
+    client.say(b"g FETCH 2 (BODY.PEEK[TEXT] RFC822.SIZE BODY.PEEK[HEADER.FIELDS (SUBJECT)])\r\n");
+    let told = &b"* 2 FETCH (BODY[TEXT] {5}\r\nx\x80y\r\n RFC822.SIZE 21 BODY[HEADER.FIELDS (SUBJECT)] {16}\r\nSubject: n\x80l\r\n\r\n)\r\n"[..];
+    assert!(client.heard.starts_with(told), "{}", client.heard.escape_ascii());
+    client.heard.clear();
+    client.say(b"i FETCH 2 BINARY.PEEK[1]\r\n");
+    assert!(
+        client.heard.ends_with(b"* 2 FETCH (BINARY[1] ~{5}\r\nx\0y\r\n)\r\ni OK done\r\n"),
+        "{}",
+        client.heard.escape_ascii()
+    );
 }
 
 #[test]

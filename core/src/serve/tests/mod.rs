@@ -3,6 +3,8 @@
 mod changes;
 mod mailboxes;
 mod messages;
+mod notify;
+mod quota;
 mod signing_in;
 mod simulation;
 
@@ -154,7 +156,7 @@ impl<S: Served> Client<S> {
 }
 
 /// Plays a transcript. `C:` is said by the first client, `C2:` by the second; after each, what that client
-/// hears must be the `S:` lines that follow, whose ends `…` leaves open; `S: …` alone is anything. `S2:` lines
+/// hears must be the `S:` lines that follow, whose ends `…` leaves open; `S: …` alone is anything, `S:` alone nothing. `S2:` lines
 /// without a `C2:` before them are what is told to the second after a wake.
 #[track_caller]
 pub(in crate::serve) fn play<S: Served>(clients: &mut [Client<S>], transcript: &str) {
@@ -186,6 +188,9 @@ pub(in crate::serve) fn play<S: Served>(clients: &mut [Client<S>], transcript: &
             }
             expected.push(text);
             at += 1;
+        }
+        if expected == [""] {
+            expected.clear();
         }
         let heard = clients[who].lines();
         let open = expected.len() == 1 && expected[0] == "…";

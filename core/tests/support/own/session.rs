@@ -300,8 +300,8 @@ fn shown(args: &[Arg]) -> String {
 /// An answer without the tagged line at its end.
 fn without_answer<'a>(said: &'a [u8], tag: &str) -> &'a [u8] {
     let tagged = format!("{tag} ").into_bytes();
-    let lines = said.split_inclusive(|byte| *byte == b'\n');
-    let last = lines.last().unwrap_or_default();
+    let mut lines = said.split_inclusive(|byte| *byte == b'\n');
+    let last = lines.next_back().unwrap_or_default();
     if last.starts_with(&tagged) { &said[..said.len() - last.len()] } else { said }
 }
 

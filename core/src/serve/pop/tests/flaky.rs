@@ -102,7 +102,7 @@ impl Backend for FlakyMail {
         fn store(&self, mailbox: MailboxId, uids: &UidSet, change: &FlagChange<'_>) -> Stored;
         fn expunge(&self, mailbox: MailboxId, uids: Option<&UidSet>) -> UidSet;
         fn copy(&self, from: MailboxId, uids: &UidSet, to: MailboxId, remove: bool) -> Copied;
-        fn begin_upload(&self, to: MailboxId, octets: u64) -> Vec<u8>;
+        fn begin_upload(&self, to: MailboxId, octets: u64, replaces: Option<(MailboxId, u32)>) -> Vec<u8>;
         fn upload(&self, upload: &mut Vec<u8>, octets: &[u8]) -> ();
         fn append(
             &self,
