@@ -3,7 +3,7 @@
 //! ```text
 //! border record PORT USER FILE   a first sync of an IMAP server on this machine, in the clear, cut into steps of 64 KB
 //! border replay FILE STORE RUNS  the same again, RUNS times into a new store each, after one to warm up
-//! border pages STORE RUNS        pages of 50 and of 1,000 rows
+//! border pages STORE RUNS        pages of 50 and of 1,000 rows, and with what a list shows of each
 //! ```
 //!
 //! Each run is one line: what, and the process's CPU time in milliseconds. Engine and connection have the same seeds and
@@ -14,8 +14,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailkeep::{EngineOptions, FileStorage};
-use mailkeep_ffi::{Bytes, Connection, ConnectionOptions, Credentials, Engine, Event, OpenOptions, Security};
+use mailkeep::flags::Flags;
+use mailkeep::{EngineOptions, FileStorage, MessageRow};
+use mailkeep_ffi::{Connection, ConnectionOptions, Credentials, Engine, Event, OpenOptions, Security};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -23,8 +24,8 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 const STEP: usize = 64 << 10;
 /// When everything happens: milliseconds since 1970.
 const WALL: i64 = 1_767_225_600_000;
-/// Pages read in a run.
-const PAGES: [(&str, usize, usize); 2] = [("page of 50", 50, 4_000), ("page of 1,000", 1_000, 200)];
+/// Pages read in a run: rows, and how many pages.
+const PAGES: [(usize, usize); 2] = [(50, 4_000), (1_000, 200)];
 
 fn main() -> Outcome<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -75,7 +76,7 @@ impl Run {
         let mut out = Vec::new();
         loop {
             self.steps += 1;
-            let step = self.connection.step(Bytes(rest.to_vec()), self.steps, WALL + self.steps, 0)?;
+            let step = self.connection.step(rest, self.steps, WALL + self.steps, 0)?;
             rest = &rest[usize::try_from(step.consumed)?.min(rest.len())..];
             out.extend_from_slice(&step.transmit.0);
             let asked = step.events.iter().any(|event| matches!(event, Event::NeedCredentials { .. }));
@@ -163,19 +164,35 @@ fn pages(store: &str, runs: usize) -> Outcome<()> {
     let engine = mailkeep::Engine::open(FileStorage::existing(store), EngineOptions::small(1))?;
     let account = engine.accounts()?.first().ok_or("no account")?.id;
     let mailbox = engine.mailboxes(account)?.first().ok_or("no mailbox")?.id;
-    for (what, limit, times) in PAGES {
+    for ((limit, times), read) in PAGES.into_iter().flat_map(|page| [(page, false), (page, true)]) {
         for run in 0..=runs {
             let started = cpu()?;
+            let mut shown = 0;
             for _ in 0..times {
                 let page = engine.messages(mailbox, None, limit)?;
                 if page.rows.len() != limit {
                     return Err(format!("{} rows", page.rows.len()).into());
                 }
+                if read {
+                    shown += page.rows.iter().map(show).sum::<usize>();
+                }
+            }
+            if read && shown == 0 {
+                return Err("the rows show nothing".into());
             }
             if run > 0 {
-                say(&format!("{what}: {}", cpu()? - started))?;
+                let what = if read { ", each row shown" } else { "" };
+                say(&format!("page of {limit}{what}: {}", cpu()? - started))?;
             }
         }
     }
     Ok(())
+}
+
+/// Reads what a list shows of a row.
+fn show(row: &MessageRow) -> usize {
+    let summary = &row.summary;
+    let from = summary.from.first().map_or(0, |from| from.name.as_ref().unwrap_or(&from.address).len());
+    let flags = usize::from(row.flags.flags.contains(Flags::SEEN)) + row.flags.keywords().len();
+    from + summary.subject.len() + summary.preview.len() + flags + usize::from(row.internal_date > 0)
 }

@@ -360,18 +360,19 @@ impl Connection {
     }
 
     /// The one call of the run loop: takes octets from the server, cut anywhere, or none; does what is due at this time; and
-    /// gives everything out that there is. `limit` is about how many octets to take at most, 0 for all of them.
+    /// gives everything out that there is. `limit` is about how many octets to take at most, 0 for all of them. The input is
+    /// read where it lies, without a copy: a `ByteBuffer` must be a direct one, and `slice()` of one that does not begin at 0.
     ///
     /// A connection that has ended answers with `closed`; one that was given up, or whose engine broke, with the error Closed.
-    pub fn step(&self, input: Bytes, mono_ms: i64, wall_ms: i64, limit: i64) -> Result<Step> {
+    pub fn step(&self, input: &[u8], mono_ms: i64, wall_ms: i64, limit: i64) -> Result<Step> {
         let now = now(mono_ms, wall_ms);
         let limit = if limit <= 0 { usize::MAX } else { numbers::length(limit) };
         self.stepped(now, |inner, step| {
             if inner.connection.is_closed() {
-                step.consumed = numbers::signed(input.0.len() as u64);
+                step.consumed = numbers::signed(input.len() as u64);
                 return Ok(());
             }
-            inner.take_in(now, &input.0, limit, step, |inner| self.take_back(inner))
+            inner.take_in(now, input, limit, step, |inner| self.take_back(inner))
         })
     }
 

@@ -1,6 +1,6 @@
 //! What is here: mailboxes, pages, messages, bodies, changes.
 
-use mailkeep::{Cursor, MailboxId, Page};
+use mailkeep::{Cursor, Page};
 
 use crate::bytes::Bytes;
 use crate::engine::Engine;
@@ -10,12 +10,6 @@ use crate::numbers;
 
 /// Octets that one call gives of a body at most: what all languages can count, and no phone should hold at once.
 const MOST: u64 = 256 << 20;
-
-fn page(engine: &mailkeep::Engine, mailbox: i64, after: Option<Bytes>, limit: i64) -> mailkeep::Result<Page> {
-    let mailbox: MailboxId = numbers::mailbox(mailbox)?;
-    let after = after.map(|cursor| Cursor::from_bytes(&cursor.0));
-    engine.messages(mailbox, after.as_ref(), numbers::length(limit))
-}
 
 #[uniffi::export]
 impl Engine {
@@ -52,7 +46,10 @@ impl Engine {
     ///
     /// Errors: Gone where the mailbox or the cursor's place is no more.
     pub fn messages(&self, mailbox: i64, after: Option<Bytes>, limit: i64) -> Result<MessagePage> {
-        self.call(|engine| Ok(page(engine, mailbox, after, limit)?.into()))
+        self.call(|engine| {
+            let after = after.map(|cursor| Cursor::from_bytes(&cursor.0));
+            Ok(engine.messages(numbers::mailbox(mailbox)?, after.as_ref(), numbers::length(limit))?.into())
+        })
     }
 
     /// The same page as one packed buffer, several times cheaper to hand over than records where a page is long. Its layout is
@@ -60,7 +57,22 @@ impl Engine {
     ///
     /// Errors: Gone where the mailbox or the cursor's place is no more.
     pub fn messages_packed(&self, mailbox: i64, after: Option<Bytes>, limit: i64) -> Result<Bytes> {
-        self.call(|engine| Ok(page(engine, mailbox, after, limit)?.to_bytes().into()))
+        self.call(|engine| {
+            let after = after.map(|cursor| Cursor::from_bytes(&cursor.0));
+            let packed =
+                engine.messages_packed(numbers::mailbox(mailbox)?, after.as_ref(), numbers::length(limit))?;
+            Ok(packed.into())
+        })
+    }
+
+    /// The row of one message, packed as a page of one: what a list draws again. Reads nothing of the body.
+    ///
+    /// Errors: Gone.
+    pub fn row_packed(&self, message: i64) -> Result<Bytes> {
+        self.call(|engine| {
+            let row = engine.row(numbers::message(message)?)?;
+            Ok(Page { rows: vec![row], next: None }.to_bytes().into())
+        })
     }
 
     /// One message.

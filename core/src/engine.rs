@@ -9,8 +9,8 @@ use crate::imap::capability::Capabilities;
 use crate::limits::Limits;
 use crate::message;
 use crate::model::{
-    AccountInfo, AccountSettings, Changes, Cursor, MailboxInfo, Message, Page, PopServerInfo, Protocol,
-    RetentionEntry, Role, ServedLimits,
+    AccountInfo, AccountSettings, Changes, Cursor, MailboxInfo, Message, MessageRow, Page, PopServerInfo,
+    Protocol, RetentionEntry, Role, ServedLimits,
 };
 use crate::options::ConnectionOptions;
 use crate::sasl::server::Verifier;
@@ -18,7 +18,7 @@ use crate::shared::{Leases, Shared};
 use crate::store::shrink::{self, ShrinkProgress};
 use crate::store::storage::Storage;
 use crate::store::verify::{self, VerifyReport};
-use crate::store::{Store, StoreOptions, accounts, ledger, query, retention};
+use crate::store::{Store, StoreOptions, accounts, ledger, pages, query, retention};
 use crate::sync::Driver;
 use crate::sync::imap_session::ImapSession;
 use crate::sync::pop::PopSession;
@@ -249,7 +249,21 @@ impl Engine {
     /// # Errors
     /// [`Error::Gone`] where the mailbox or the cursor's place is no more.
     pub fn messages(&self, mailbox: MailboxId, after: Option<&Cursor>, limit: usize) -> Result<Page> {
-        query::page(&self.shared.store.read()?.tables, mailbox, after, limit)
+        pages::page(&self.shared.store.read()?.tables, mailbox, after, limit)
+    }
+
+    /// The same page as one buffer, as [`Page::to_bytes`] makes it of the rows, without the rows: what the layers of other
+    /// languages read. The module [`packed`](crate::packed) describes it.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] where the mailbox or the cursor's place is no more.
+    pub fn messages_packed(
+        &self,
+        mailbox: MailboxId,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Vec<u8>> {
+        pages::packed_page(&self.shared.store.read()?.tables, mailbox, after, limit)
     }
 
     /// A page of a mailbox's messages from a place in its list on: 0 is the newest. For lists that a person may scroll to
@@ -259,7 +273,15 @@ impl Engine {
     /// # Errors
     /// Those of the store.
     pub fn messages_at(&self, mailbox: MailboxId, position: u64, limit: usize) -> Result<Page> {
-        query::page_at(&self.shared.store.read()?.tables, mailbox, position, limit)
+        pages::page_at(&self.shared.store.read()?.tables, mailbox, position, limit)
+    }
+
+    /// The row of one message, as a page has it: what a list draws again. Reads nothing of the body.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn row(&self, message: MessageId) -> Result<MessageRow> {
+        query::row(&self.shared.store.read()?.tables, message)
     }
 
     /// One message.

@@ -9,7 +9,7 @@
 //! | head, at | type | what |
 //! |---|---|---|
 //! | 0 | u16 | version of the layout: 1. Another one is not to be read |
-//! | 2 | u16 | octets of a row: 96. Later versions of the engine may append to a row without another version of the layout |
+//! | 2 | u16 | octets of a row: 112. Later versions of the engine may append to a row without another version of the layout |
 //! | 4 | u32 | rows |
 //! | 8 | u32 | octets of the texts |
 //! | 12 | u32 | octets of the cursor; 0 where this is the last page |
@@ -32,9 +32,14 @@
 //! | 91 | u8 | addresses of To |
 //! | 92 | u8 | bits: 1 pending, 2 the raw message is here and hashed, 4 degraded, 8 structured, 16 there is a Date |
 //! | 93 | 3 octets | zeros |
+//! | 96 | u32 | where its preview begins, in octets from the beginning of its texts, as the three below |
+//! | 100 | u32 | where its Message-ID begins |
+//! | 104 | u32 | where its addresses begin |
+//! | 108 | u32 | where its texts end |
 //!
-//! The texts are one piece of UTF-8, to be decoded at once where that is quick and split at NUL. Each ends with a NUL and
-//! holds none. Those of a row follow each other, and the rows' follow in the rows' order:
+//! The texts are one piece of UTF-8. A language reads them all at once and splits them at NUL, or reads the one that is asked
+//! for from where it begins: whichever is quick there. Each ends with a NUL and holds none. Those of a row follow each other, and
+//! the rows' follow in the rows' order:
 //!
 //! 1. the subject, the preview, and the Message-ID;
 //! 2. each keyword;
@@ -45,74 +50,196 @@
 //! Ids, sizes and dates are below 2^53, so that a float of 64 bits holds them exactly. The cursor is what
 //! [`Cursor::from_bytes`](crate::Cursor::from_bytes) takes.
 
+use serde::Deserialize;
+
+use crate::flags::FlagSet;
+use crate::ids::{ContentId, MailboxId, MessageId};
 use crate::message::{Address, Summary};
-use crate::model::{MessageRow, Page};
+use crate::model::{Cursor, MessageRow, Page};
 
 /// The layout that [`Page::to_bytes`] writes.
 pub const LAYOUT_VERSION: u16 = 1;
 
 const HEAD: usize = 16;
-const ROW: usize = 96;
+const ROW: usize = 112;
 
 impl Page {
-    /// The page as one buffer, in the layout that the module [`packed`](crate::packed) describes.
+    /// The page as one buffer, in the layout that the module [`packed`](crate::packed) describes;
+    /// [`Engine::messages_packed`](crate::Engine::messages_packed) gives the same for less.
     ///
     /// Of rows whose texts would lie beyond 4 GiB the texts are empty. At most 65,535 keywords and 255 addresses of a
     /// field are told of one row; the engine keeps fewer.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut rows = Vec::with_capacity(self.rows.len() * ROW);
-        let mut texts = Texts(Vec::with_capacity(self.rows.len() * 256));
+        let mut packer = Packer::new(self.rows.len());
         for row in &self.rows {
-            write_row(row, &mut rows, &mut texts);
+            packer.row(&RowView::from(row));
         }
-        let cursor = self.next.as_ref().map_or(&[][..], |cursor| cursor.as_bytes());
-        let mut out = Vec::with_capacity(HEAD + rows.len() + texts.0.len() + cursor.len());
-        out.extend_from_slice(&LAYOUT_VERSION.to_le_bytes());
-        out.extend_from_slice(&(ROW as u16).to_le_bytes());
-        for length in [self.rows.len(), texts.0.len(), cursor.len()] {
-            out.extend_from_slice(&(length as u32).to_le_bytes());
-        }
-        out.extend_from_slice(&rows);
-        out.extend_from_slice(&texts.0);
-        out.extend_from_slice(cursor);
-        out
+        packer.finish(self.next.as_ref())
     }
 }
 
-fn write_row(row: &MessageRow, out: &mut Vec<u8>, texts: &mut Texts) {
-    // Taken apart whole, so that a new field cannot be forgotten here.
-    let MessageRow { id, mailbox, content, uid, flags, pending, internal_date, size, sha256, summary } = row;
-    let Summary { from, to, subject, date_ms, message_id, preview, attachments, degraded, structured } =
-        summary;
-    let start = texts.0.len();
-    texts.add(subject);
-    texts.add(preview);
-    texts.add(message_id.as_deref().unwrap_or_default());
-    let keywords = first(flags.keywords(), usize::from(u16::MAX));
-    keywords.iter().for_each(|word| texts.add(word));
-    let (from, to) = (first(from, usize::from(u8::MAX)), first(to, usize::from(u8::MAX)));
-    for Address { name, address } in from.iter().chain(to) {
-        texts.add(name.as_deref().unwrap_or_default());
-        texts.add(address);
-    }
-    texts.keep_addressable(start);
+/// A row's fields where they lie.
+pub(crate) struct RowView<'a> {
+    pub(crate) id: MessageId,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) content: ContentId,
+    pub(crate) uid: u32,
+    pub(crate) flags: &'a FlagSet,
+    pub(crate) pending: bool,
+    pub(crate) internal_date: i64,
+    pub(crate) size: u64,
+    pub(crate) sha256: Option<&'a [u8; 32]>,
+    pub(crate) summary: SummaryView<'a>,
+}
 
-    out.extend_from_slice(&id.0.to_le_bytes());
-    out.extend_from_slice(&content.0.to_le_bytes());
-    out.extend_from_slice(&internal_date.to_le_bytes());
-    out.extend_from_slice(&date_ms.unwrap_or_default().to_le_bytes());
-    out.extend_from_slice(&size.to_le_bytes());
-    out.extend_from_slice(&sha256.unwrap_or_default());
-    out.extend_from_slice(&uid.to_le_bytes());
-    out.extend_from_slice(&mailbox.0.to_le_bytes());
-    out.extend_from_slice(&(start as u32).to_le_bytes());
-    out.extend_from_slice(&flags.flags.bits().to_le_bytes());
-    out.extend_from_slice(&attachments.to_le_bytes());
-    out.extend_from_slice(&(keywords.len() as u16).to_le_bytes());
-    out.extend_from_slice(&[from.len() as u8, to.len() as u8]);
-    let bits = [*pending, sha256.is_some(), *degraded, *structured, date_ms.is_some()];
-    out.push(bits.iter().enumerate().fold(0, |all, (at, bit)| all | u8::from(*bit) << at));
-    out.extend_from_slice(&[0; 3]);
+/// A [`Summary`] where it lies, field for field as it is stored. Its texts are octets: whoever packs many checks them at once.
+#[derive(Deserialize)]
+pub(crate) struct SummaryView<'a> {
+    #[serde(borrow)]
+    from: Vec<AddressView<'a>>,
+    #[serde(borrow)]
+    to: Vec<AddressView<'a>>,
+    subject: &'a [u8],
+    date_ms: Option<i64>,
+    #[serde(borrow)]
+    message_id: Option<&'a [u8]>,
+    preview: &'a [u8],
+    attachments: u16,
+    degraded: bool,
+    structured: bool,
+}
+
+/// An [`Address`] where it lies.
+#[derive(Deserialize)]
+struct AddressView<'a> {
+    #[serde(borrow)]
+    name: Option<&'a [u8]>,
+    address: &'a [u8],
+}
+
+// What is viewed is taken apart whole, so that a new field cannot be forgotten here.
+
+impl<'a> From<&'a MessageRow> for RowView<'a> {
+    fn from(row: &'a MessageRow) -> RowView<'a> {
+        let MessageRow { id, mailbox, content, uid, flags, pending, internal_date, size, sha256, summary } =
+            row;
+        RowView {
+            id: *id,
+            mailbox: *mailbox,
+            content: *content,
+            uid: *uid,
+            flags,
+            pending: *pending,
+            internal_date: *internal_date,
+            size: *size,
+            sha256: sha256.as_ref(),
+            summary: summary.into(),
+        }
+    }
+}
+
+impl<'a> From<&'a Summary> for SummaryView<'a> {
+    fn from(summary: &'a Summary) -> SummaryView<'a> {
+        let Summary { from, to, subject, date_ms, message_id, preview, attachments, degraded, structured } =
+            summary;
+        SummaryView {
+            from: from.iter().map(AddressView::from).collect(),
+            to: to.iter().map(AddressView::from).collect(),
+            subject: subject.as_bytes(),
+            date_ms: *date_ms,
+            message_id: message_id.as_ref().map(String::as_bytes),
+            preview: preview.as_bytes(),
+            attachments: *attachments,
+            degraded: *degraded,
+            structured: *structured,
+        }
+    }
+}
+
+impl<'a> From<&'a Address> for AddressView<'a> {
+    fn from(Address { name, address }: &'a Address) -> AddressView<'a> {
+        AddressView { name: name.as_ref().map(String::as_bytes), address: address.as_bytes() }
+    }
+}
+
+/// Packs rows, one after the other.
+pub(crate) struct Packer {
+    /// The head, of zeros until the end, and the rows.
+    out: Vec<u8>,
+    texts: Texts,
+}
+
+impl Packer {
+    /// For about so many rows.
+    pub(crate) fn new(rows: usize) -> Packer {
+        let mut out = Vec::with_capacity(HEAD + rows * (ROW + 256));
+        out.resize(HEAD, 0);
+        Packer { out, texts: Texts(Vec::with_capacity(rows * 256)) }
+    }
+
+    pub(crate) fn row(&mut self, row: &RowView<'_>) {
+        let RowView { id, mailbox, content, uid, flags, pending, internal_date, size, sha256, summary } = row;
+        let texts = &mut self.texts;
+        let start = texts.0.len();
+        texts.add(summary.subject);
+        let preview_at = texts.add(summary.preview);
+        let message_id_at = texts.add(summary.message_id.unwrap_or_default());
+        let keywords = first(flags.keywords(), usize::from(u16::MAX));
+        for word in keywords {
+            texts.add(word.as_bytes());
+        }
+        let addresses_at = texts.0.len();
+        let most = usize::from(u8::MAX);
+        let (from, to) = (first(&summary.from, most), first(&summary.to, most));
+        for AddressView { name, address } in from.iter().chain(to) {
+            texts.add(name.unwrap_or_default());
+            texts.add(address);
+        }
+        let mut marks = [preview_at, message_id_at, addresses_at, texts.0.len()].map(|at| at - start);
+        if let Some(count) = texts.keep_addressable(start) {
+            marks = [1, 2, 3 + keywords.len(), count];
+        }
+
+        let out = &mut self.out;
+        out.extend_from_slice(&id.0.to_le_bytes());
+        out.extend_from_slice(&content.0.to_le_bytes());
+        out.extend_from_slice(&internal_date.to_le_bytes());
+        out.extend_from_slice(&summary.date_ms.unwrap_or_default().to_le_bytes());
+        out.extend_from_slice(&size.to_le_bytes());
+        out.extend_from_slice(sha256.unwrap_or(&[0; 32]));
+        out.extend_from_slice(&uid.to_le_bytes());
+        out.extend_from_slice(&mailbox.0.to_le_bytes());
+        out.extend_from_slice(&(start as u32).to_le_bytes());
+        out.extend_from_slice(&flags.flags.bits().to_le_bytes());
+        out.extend_from_slice(&summary.attachments.to_le_bytes());
+        out.extend_from_slice(&(keywords.len() as u16).to_le_bytes());
+        out.extend_from_slice(&[from.len() as u8, to.len() as u8]);
+        let dated = summary.date_ms.is_some();
+        let bits = [*pending, sha256.is_some(), summary.degraded, summary.structured, dated];
+        out.push(bits.iter().enumerate().fold(0, |all, (at, bit)| all | u8::from(*bit) << at));
+        out.extend_from_slice(&[0; 3]);
+        for mark in marks {
+            out.extend_from_slice(&(mark as u32).to_le_bytes());
+        }
+    }
+
+    /// The texts of the rows that were packed.
+    pub(crate) fn texts(&self) -> &[u8] {
+        &self.texts.0
+    }
+
+    pub(crate) fn finish(self, next: Option<&Cursor>) -> Vec<u8> {
+        let Packer { mut out, texts } = self;
+        let cursor = next.map_or(&[][..], |cursor| cursor.as_bytes());
+        let rows = (out.len() - HEAD) / ROW;
+        out.extend_from_slice(&texts.0);
+        out.extend_from_slice(cursor);
+        let (version, width) = (LAYOUT_VERSION.to_le_bytes(), (ROW as u16).to_le_bytes());
+        let [rows, texts, cursor] =
+            [rows, texts.0.len(), cursor.len()].map(|count| (count as u32).to_le_bytes());
+        out[..HEAD].copy_from_slice(&[&version[..], &width, &rows, &texts, &cursor].concat());
+        out
+    }
 }
 
 fn first<T>(all: &[T], most: usize) -> &[T] {
@@ -123,33 +250,36 @@ fn first<T>(all: &[T], most: usize) -> &[T] {
 struct Texts(Vec<u8>);
 
 impl Texts {
-    fn add(&mut self, text: &str) {
-        if text.contains('\0') {
-            self.0.extend_from_slice(text.replace('\0', "\u{fffd}").as_bytes());
-        } else {
-            self.0.extend_from_slice(text.as_bytes());
+    /// Adds a text, and says where it begins.
+    fn add(&mut self, mut text: &[u8]) -> usize {
+        let start = self.0.len();
+        while let Some(at) = memchr::memchr(0, text) {
+            self.0.extend_from_slice(&text[..at]);
+            self.0.extend_from_slice("\u{fffd}".as_bytes());
+            text = &text[at + 1..];
         }
+        self.0.extend_from_slice(text);
         self.0.push(0);
+        start
     }
 
-    /// Empties the texts from `start` on where they reach beyond what 32 bits can name.
-    fn keep_addressable(&mut self, start: usize) {
+    /// Empties the texts from `start` on where they reach beyond what 32 bits can name, and says then how many they are.
+    fn keep_addressable(&mut self, start: usize) -> Option<usize> {
         /// So that as many empty texts as rows can have still fit behind.
         const MOST: usize = (u32::MAX - (256 << 20)) as usize;
-        if self.0.len() > MOST {
+        (self.0.len() > MOST).then(|| {
             let count = self.0[start..].iter().filter(|octet| **octet == 0).count();
             self.0.truncate(start);
             self.0.resize(start + count, 0);
-        }
+            count
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::{FlagSet, Flags};
-    use crate::ids::{ContentId, MailboxId, MessageId};
-    use crate::model::Cursor;
+    use crate::flags::Flags;
 
     /// Reads the layout as another language would: by the numbers in the documentation.
     fn decode(bytes: &[u8]) -> Page {
@@ -164,20 +294,34 @@ mod tests {
         let mut rows = Vec::new();
         for at in (16..).step_by(width).take(count) {
             let bit = |bit: u64| number(at + 92, 1) & bit != 0;
-            let mut text = || all.next().expect("every text is there").to_owned();
-            let own = &texts[number(at + 80, 4) as usize..];
+            let own = number(at + 80, 4) as usize;
+            let own = &texts[own..own + number(at + 108, 4) as usize];
+            // Where the next text begins among the row's own.
+            let place = std::cell::Cell::new(0);
+            let mut text = || {
+                let text = all.next().expect("every text is there");
+                assert!(
+                    own[place.get()..].starts_with(text.as_bytes()),
+                    "the row's texts begin where it says"
+                );
+                place.set(place.get() + text.len() + 1);
+                text.to_owned()
+            };
             let subject = text();
-            assert!(own.starts_with(subject.as_bytes()), "the row's texts begin where it says");
+            assert_eq!(place.get() as u64, number(at + 96, 4), "the preview begins where it says");
             let preview = text();
+            assert_eq!(place.get() as u64, number(at + 100, 4), "the Message-ID begins where it says");
             let message_id = Some(text()).filter(|id| !id.is_empty());
             let mut flags = FlagSet::new(Flags::from_bits(number(at + 84, 2) as u16));
             (0..number(at + 88, 2)).for_each(|_| flags.insert_wire(text().as_bytes()));
+            assert_eq!(place.get() as u64, number(at + 104, 4), "the addresses begin where it says");
             let mut addresses = |count: u64| -> Vec<Address> {
                 let one = |_| Address { name: Some(text()).filter(|n| !n.is_empty()), address: text() };
                 (0..count).map(one).collect()
             };
             let (from, to) = (addresses(number(at + 90, 1)), addresses(number(at + 91, 1)));
             assert_eq!(number(at + 93, 3), 0);
+            assert_eq!(place.get(), own.len(), "the texts end where it says");
             rows.push(MessageRow {
                 id: MessageId(number(at, 8)),
                 content: ContentId(number(at + 8, 8)),
@@ -282,7 +426,7 @@ mod tests {
     #[test]
     fn an_empty_page_is_a_head() {
         let page = Page { rows: Vec::new(), next: None };
-        assert_eq!(page.to_bytes(), [1, 0, 96, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(page.to_bytes(), [1, 0, 112, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]

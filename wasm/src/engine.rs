@@ -93,7 +93,7 @@ impl RawEngine {
     /// A page of messages, packed, newest first, behind the cursor of the page before.
     pub fn messages(&self, mailbox: f64, after: Option<Vec<u8>>, limit: u32) -> Answer<Vec<u8>> {
         let after = after.map(|bytes| Cursor::from_bytes(&bytes));
-        Ok(self.engine.messages(given::mailbox(mailbox)?, after.as_ref(), limit as usize)?.to_bytes())
+        Ok(self.engine.messages_packed(given::mailbox(mailbox)?, after.as_ref(), limit as usize)?)
     }
 
     /// A page of messages, packed, newest first, from a position in the list on.
@@ -106,7 +106,7 @@ impl RawEngine {
     /// The row of one message, packed as a page of one.
     #[wasm_bindgen(js_name = messageRow)]
     pub fn message_row(&self, message: f64) -> Answer<Vec<u8>> {
-        let row = self.engine.message(given::message(message)?)?.row;
+        let row = self.engine.row(given::message(message)?)?;
         Ok(mailkeep::Page { rows: vec![row], next: None }.to_bytes())
     }
 

@@ -20,6 +20,7 @@ pub(crate) mod ledger;
 mod mailboxes;
 mod orphans;
 mod packs;
+pub(crate) mod pages;
 mod partials;
 mod parts;
 mod placements;

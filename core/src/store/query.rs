@@ -1,7 +1,5 @@
 //! Reading: accounts, mailboxes, pages, messages, bytes. Everything comes out owned.
 
-use std::ops::Bound;
-
 use hashbrown::HashMap;
 use redb::ReadableTable;
 
@@ -10,10 +8,11 @@ use crate::flags::FlagSet;
 use crate::ids::{AccountId, ContentId, MailboxId, MessageId, OperationId};
 use crate::limits::Limits;
 use crate::message::{self, Details, Part};
-use crate::model::{AccountInfo, Change, Changes, Cursor, MailboxInfo, Message, MessageRow, Page};
+use crate::model::{AccountInfo, Change, Changes, MailboxInfo, Message, MessageRow};
 use crate::set::UidSet;
 use crate::store::batch::PartialBody;
 use crate::store::intents::{IntentRecord, JournalRecord, MailboxGoal, Subject};
+use crate::store::pages::Rows;
 use crate::store::records::{
     AccountRecord, ChangesRecord, ContentRecord, Counters, KeywordsRecord, MailboxRecord, MessageRecord,
     PartRecord,
@@ -139,107 +138,6 @@ pub(crate) fn blob(tables: &Snapshot, blob: u64, offset: u64, len: u64) -> Resul
     blobs::read(&tables.blobs, blob, offset, len)
 }
 
-/// A page of a mailbox's messages, newest first by INTERNALDATE.
-pub(crate) fn page(
-    tables: &Snapshot,
-    mailbox: MailboxId,
-    after: Option<&Cursor>,
-    limit: usize,
-) -> Result<Page> {
-    let from = keys::mailbox(mailbox);
-    let end = keys::after_mailbox(mailbox);
-    let upper = match after {
-        Some(cursor) if cursor.0.starts_with(&from) => Bound::Excluded(cursor.0.as_slice()),
-        Some(_) => return Err(Error::Gone("page")),
-        None => Bound::Excluded(end.as_slice()),
-    };
-    let mut rows = Rows::new(tables);
-    let mut page = Page { rows: Vec::with_capacity(limit.min(1000)), next: None };
-    let mut last = None;
-    let mut range = tables.by_date.range::<&[u8]>((Bound::Included(from.as_slice()), upper))?.rev();
-    for entry in range.by_ref().take(limit) {
-        let (key, value) = entry?;
-        page.rows.push(rows.row(mailbox, key.value(), value.value())?);
-        last = Some(key.value().to_vec());
-    }
-    if range.next().is_some() {
-        page.next = last.map(Cursor);
-    }
-    Ok(page)
-}
-
-/// A page of a mailbox's messages from a position in that order on.
-pub(crate) fn page_at(tables: &Snapshot, mailbox: MailboxId, position: u64, limit: usize) -> Result<Page> {
-    if position == 0 {
-        return page(tables, mailbox, None, limit);
-    }
-    let (from, end) = (keys::mailbox(mailbox), keys::after_mailbox(mailbox));
-    let mut before = position;
-    for entry in tables.by_date.range::<&[u8]>(from.as_slice()..end.as_slice())?.rev() {
-        let (key, _) = entry?;
-        before -= 1;
-        if before == 0 {
-            return page(tables, mailbox, Some(&Cursor(key.value().to_vec())), limit);
-        }
-    }
-    Ok(Page { rows: Vec::new(), next: None })
-}
-
-/// Builds rows, looking shared things up once.
-struct Rows<'a> {
-    tables: &'a Snapshot,
-    keyword_sets: HashMap<u32, Vec<String>>,
-    page: Option<placements::PageRows>,
-}
-
-impl<'a> Rows<'a> {
-    fn new(tables: &'a Snapshot) -> Rows<'a> {
-        Rows { tables, keyword_sets: HashMap::new(), page: None }
-    }
-
-    fn row(&mut self, mailbox: MailboxId, key: &[u8], value: &[u8]) -> Result<MessageRow> {
-        let damaged = || Error::Corrupt("an entry of the date index cannot be read".into());
-        let (internal_date, id) = keys::read_by_date(key).ok_or_else(damaged)?;
-        let content = ContentId(keys::read_u64(value, 0).ok_or_else(damaged)?);
-        let place = MailboxId(keys::read_u32(value, 8).ok_or_else(damaged)?);
-        let handle = keys::read_u32(value, 12).ok_or_else(damaged)?;
-        let pending = value.get(16).is_some_and(|b| *b != 0);
-        let mut flags = if handle == 0 { FlagSet::default() } else { self.flags(place, handle)? };
-        if pending {
-            flags = intents(self.tables, id)?.over(&flags);
-        }
-        let uid = if place == mailbox { handle } else { 0 };
-        let record = content_record(self.tables, content)?.ok_or_else(damaged)?;
-        let size = match &record.body {
-            Some(body) => body.len,
-            None => message_record(self.tables, id)?.map_or(0, |m| m.size),
-        };
-        let sha256 = record.body.map(|b| b.sha256);
-        let summary = record.summary;
-        Ok(MessageRow { id, mailbox, content, uid, flags, pending, internal_date, size, sha256, summary })
-    }
-
-    fn flags(&mut self, mailbox: MailboxId, uid: u32) -> Result<FlagSet> {
-        if self.page.as_ref().is_none_or(|p| !p.holds(mailbox, uid)) {
-            self.page = Some(placements::PageRows::load(&self.tables.placements, mailbox, uid)?);
-        }
-        let Some(placement) = self.page.as_ref().and_then(|p| p.get(uid)) else {
-            return Ok(FlagSet::default());
-        };
-        let mut flags = FlagSet::new(placement.flags);
-        if placement.keywords != 0 {
-            if !self.keyword_sets.contains_key(&placement.keywords) {
-                let names = keyword_names(self.tables, placement.keywords)?;
-                self.keyword_sets.insert(placement.keywords, names);
-            }
-            for name in &self.keyword_sets[&placement.keywords] {
-                flags.insert_wire(name.as_bytes());
-            }
-        }
-        Ok(flags)
-    }
-}
-
 /// The words of a keyword set.
 pub(crate) fn keyword_names(tables: &impl Read, set: u32) -> Result<Vec<String>> {
     if set == 0 {
@@ -254,13 +152,22 @@ pub(crate) fn keyword_names(tables: &impl Read, set: u32) -> Result<Vec<String>>
 /// as far as they begin within.
 const LONGEST_READ: u64 = 64 << 20;
 
-/// One message.
-pub(crate) fn message(tables: &Snapshot, id: MessageId, limits: &Limits) -> Result<Message> {
-    let record = shown(tables, id)?;
+/// The row of one message.
+pub(crate) fn row(tables: &Snapshot, id: MessageId) -> Result<MessageRow> {
+    row_of(tables, id, &shown(tables, id)?)
+}
+
+fn row_of(tables: &Snapshot, id: MessageId, record: &MessageRecord) -> Result<MessageRow> {
     let mailbox = record.shown_in().ok_or(Error::Gone("message"))?;
     let key = keys::by_date(mailbox, record.internal_date, id);
     let value = get(&tables.by_date, &key)?.ok_or(Error::Gone("message"))?;
-    let row = Rows::new(tables).row(mailbox, &key, &value)?;
+    Rows::new(tables).row(mailbox, &key, &value)
+}
+
+/// One message.
+pub(crate) fn message(tables: &Snapshot, id: MessageId, limits: &Limits) -> Result<Message> {
+    let record = shown(tables, id)?;
+    let row = row_of(tables, id, &record)?;
     let body = content_record(tables, record.content)?.and_then(|c| c.body);
     let details = match (&body, get(&tables.details, &keys::content(record.content))?) {
         // The bytes tell best what is in them.

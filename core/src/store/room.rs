@@ -12,7 +12,7 @@ use crate::room::{ArchiveEntry, ArchiveRule, Evicted};
 use crate::store::records::{ContentRecord, MailboxRecord};
 use crate::store::tables::Snapshot;
 use crate::store::writer::Writer;
-use crate::store::{described, identity, keys, query, record, served};
+use crate::store::{described, identity, keys, pages, query, record, served};
 
 /// Writes down what was looked at, oldest first.
 pub(crate) fn note_opened(w: &mut Writer<'_>, contents: &[ContentId]) -> Result<()> {
@@ -158,7 +158,7 @@ fn gather(
 ) -> Result<()> {
     let mut after = None;
     loop {
-        let page = query::page(tables, mailbox, after.as_ref(), 500)?;
+        let page = pages::page(tables, mailbox, after.as_ref(), 500)?;
         for row in page.rows {
             if before_ms.is_none_or(|before| row.internal_date < before) && seen.insert(row.id) {
                 all.push(ArchiveEntry {

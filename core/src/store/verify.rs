@@ -12,7 +12,7 @@ use crate::message::ContentHasher;
 use crate::store::intents::{IntentRecord, JournalRecord, Subject};
 use crate::store::records::{ContentRecord, MailboxRecord, MessageRecord, PartRecord};
 use crate::store::tables::Snapshot;
-use crate::store::{batch::PartialBody, blobs, keys, ledger, placements, query, record, served, view};
+use crate::store::{batch::PartialBody, blobs, keys, ledger, pages, placements, query, record, served, view};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn check_counts(
     let (mut total, mut unseen, mut size) = (0, 0, 0);
     let mut after = None;
     loop {
-        let page = query::page(tables, id, after.as_ref(), 1000)?;
+        let page = pages::page(tables, id, after.as_ref(), 1000)?;
         for row in &page.rows {
             total += 1;
             unseen += u64::from(!row.flags.flags.contains(Flags::SEEN));

@@ -110,7 +110,10 @@ pub fn snapshot(engine: &Engine, account: AccountId) -> Snapshot {
         let mut after: Option<Cursor> = None;
         loop {
             let page = engine.messages(info.id, after.as_ref(), 100).expect("a page");
+            let packed = engine.messages_packed(info.id, after.as_ref(), 100).expect("a packed page");
+            assert!(packed == page.to_bytes(), "the packed page of {} tells something else", info.name);
             for row in page.rows {
+                assert_eq!(engine.row(row.id).expect("a row"), row, "the row alone and in its page");
                 let raw = engine.body(row.id, 0, u64::MAX).expect("a body");
                 assert_eq!(raw.is_some(), row.has_body());
                 messages.push(MessageSnapshot {

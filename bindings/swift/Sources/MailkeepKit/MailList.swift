@@ -106,7 +106,7 @@ public actor MailList {
 
     private func read(_ message: Int64) throws(MailError) -> MessageRow? {
         do {
-            let row = try store.message(message).row
+            let row = try store.row(message)
             return row.mailbox == mailbox ? row : nil
         } catch .caller(.gone, _) {
             return nil

@@ -16,7 +16,7 @@ extension Mailkeep {
     /// A page of a mailbox's messages, newest first, from behind the cursor of the page before (`MessagePage.next`).
     public func page(_ mailbox: Int64, after cursor: Data? = nil, limit: Int = 50) throws(MailError) -> MessagePage {
         let packed = try calling { try engine.messagesPacked(mailbox: mailbox, after: cursor, limit: Int64(limit)) }
-        return try PackedPage.decode(packed)
+        return try MessagePage(packed: packed)
     }
 
     /// All messages of a mailbox, newest first, read page by page while you go through them.
@@ -24,9 +24,14 @@ extension Mailkeep {
         Rows(store: self, mailbox: mailbox, pageSize: pageSize)
     }
 
+    /// The row of one message, as it is now.
+    public func row(_ message: Int64) throws(MailError) -> MessageRow {
+        try MessagePage(packed: calling { try engine.rowPacked(message: message) }).rows[0]
+    }
+
     /// One message with its addresses and parts.
     public func message(_ message: Int64) throws(MailError) -> Message {
-        try calling { try engine.message(message: message) }
+        try Message(calling { try engine.message(message: message) })
     }
 
     /// Octets of a raw message from `offset` on, fewer at its end; nil where it is not here:

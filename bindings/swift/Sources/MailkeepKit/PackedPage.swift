@@ -1,116 +1,132 @@
 import Foundation
 import MailkeepFFI
 
-/// Reads pages of rows from one packed buffer. The layout is described in the engine's module `packed`.
-enum PackedPage {
-    private static let head = 16
-    private static let version: UInt16 = 1
-    /// What a row takes that this layout knows.
-    private static let knownWidth = 96
-    private static let names = namedFlags()
+/// A page of rows as one packed buffer, read where it is asked. The layout is described in the engine's module `packed`.
+///
+/// The octets are written by `init` alone.
+final class PackedPage: @unchecked Sendable {
+    private let octets: UnsafeRawBufferPointer
+    private let width: Int
+    private let count: Int
+    private let textsAt: Int
+    private let cursorAt: Int
 
-    static func decode(_ packed: Data) throws(MailError) -> MessagePage {
-        let page = packed.withUnsafeBytes { decode($0) }
-        guard let page else { throw .engine(code: 400, "a packed page of a layout that is not known") }
-        return page
-    }
-
-    private static func decode(_ packed: UnsafeRawBufferPointer) -> MessagePage? {
-        guard packed.count >= head, number(packed, 0, UInt16.self) == version else { return nil }
-        let width = Int(number(packed, 2, UInt16.self))
-        let count = Int(number(packed, 4, UInt32.self))
-        let textsAt = head + width * count
-        let cursorAt = textsAt + Int(number(packed, 8, UInt32.self))
-        let end = cursorAt + Int(number(packed, 12, UInt32.self))
-        guard width >= knownWidth, end == packed.count else { return nil }
-        var texts = Texts(packed[textsAt..<cursorAt])
-        var rows = [MessageRow]()
-        rows.reserveCapacity(count)
-        for row in 0..<count {
-            rows.append(self.row(UnsafeRawBufferPointer(rebasing: packed[(head + width * row)...]), &texts))
+    init(_ packed: Data) throws(MailError) {
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: packed.count, alignment: 8)
+        packed.copyBytes(to: copy)
+        octets = UnsafeRawBufferPointer(copy)
+        let known = octets.count >= Self.head && octets.loadUnaligned(as: UInt16.self).littleEndian == Self.version
+        width = known ? Int(octets.loadUnaligned(fromByteOffset: 2, as: UInt16.self).littleEndian) : 0
+        count = known ? Int(octets.loadUnaligned(fromByteOffset: 4, as: UInt32.self).littleEndian) : 0
+        textsAt = Self.head + width * count
+        cursorAt = known ? textsAt + Int(octets.loadUnaligned(fromByteOffset: 8, as: UInt32.self).littleEndian) : 0
+        guard known, width >= Self.rowWidth, cursorAt + Int(number(12, UInt32.self)) == octets.count else {
+            throw .engine(code: 400, "a packed page of a layout that is not known")
         }
-        return MessagePage(rows: rows, next: cursorAt == end ? nil : Data(packed[cursorAt..<end]))
     }
 
-    private static func number<N: FixedWidthInteger>(_ packed: UnsafeRawBufferPointer, _ at: Int, _: N.Type) -> N {
-        N(littleEndian: packed.loadUnaligned(fromByteOffset: at, as: N.self))
+    deinit {
+        octets.deallocate()
     }
 
-    private static func row(_ row: UnsafeRawBufferPointer, _ texts: inout Texts) -> MessageRow {
-        let state = State(rawValue: row[92])
-        let subject = texts.next()
-        let preview = texts.next()
-        let messageId = texts.next()
-        var flags = named(number(row, 84, UInt16.self))
-        for _ in 0..<number(row, 88, UInt16.self) { flags.append(texts.next()) }
-        let from = addresses(row[90], &texts)
-        let to = addresses(row[91], &texts)
-        return MessageRow(
-            id: number(row, 0, Int64.self),
-            mailbox: Int64(number(row, 76, UInt32.self)),
-            content: number(row, 8, Int64.self),
-            uid: Int64(number(row, 72, UInt32.self)),
-            flags: flags,
-            pending: state.contains(.pending),
-            internalDate: number(row, 16, Int64.self),
-            size: number(row, 32, Int64.self),
-            sha256: state.contains(.hashed) ? Data(bytes: row.baseAddress! + 40, count: 32) : nil,
-            fromFirst: from,
-            toFirst: to,
-            subject: subject,
-            dateMs: state.contains(.dated) ? number(row, 24, Int64.self) : nil,
-            messageId: messageId.isEmpty ? nil : messageId,
-            preview: preview,
-            attachments: Int32(number(row, 86, UInt16.self)),
-            degraded: state.contains(.degraded),
-            structured: state.contains(.structured)
-        )
+    var rows: [MessageRow] {
+        (0..<count).map { MessageRow(page: self, at: Self.head + width * $0) }
     }
 
-    private struct State: OptionSet {
-        let rawValue: UInt8
-        static let pending = State(rawValue: 1)
-        static let hashed = State(rawValue: 2)
-        static let degraded = State(rawValue: 4)
-        static let structured = State(rawValue: 8)
-        static let dated = State(rawValue: 16)
+    var next: Data? {
+        cursorAt == octets.count ? nil : Data(octets[cursorAt...])
+    }
+
+    func number<N: FixedWidthInteger>(_ at: Int, _: N.Type) -> N {
+        N(littleEndian: octets.loadUnaligned(fromByteOffset: at, as: N.self))
+    }
+
+    func octets(_ at: Int, count: Int) -> Data {
+        Data(octets[at..<at + count])
+    }
+
+    /// Where the texts of a row begin.
+    func texts(of row: Int) -> Int {
+        textsAt + Int(number(row + Self.textsField, UInt32.self))
+    }
+
+    /// Where something of a row's begins that a mark tells.
+    func marked(_ row: Int, _ mark: Int) -> Int {
+        texts(of: row) + Int(number(row + mark, UInt32.self))
+    }
+
+    /// A text by where it begins and where the next one does.
+    func text(_ from: Int, next: Int) -> String {
+        next - 1 <= from ? "" : String(decoding: octets[from..<next - 1], as: UTF8.self)
+    }
+
+    /// Where the text behind the one that begins here does.
+    func behind(_ from: Int) -> Int {
+        guard let start = octets.baseAddress, let end = memchr(start + from, 0, octets.count - from) else {
+            return octets.count
+        }
+        return UnsafeRawPointer(end) - start + 1
+    }
+
+    /// Texts that follow each other.
+    func texts(from: Int, count: Int) -> [String] {
+        var start = from
+        return (0..<count).map { _ in
+            let next = behind(start)
+            defer { start = next }
+            return text(start, next: next)
+        }
+    }
+
+    /// Whether two rows tell the same, wherever their texts lie.
+    func same(_ row: Int, _ other: PackedPage, _ otherRow: Int) -> Bool {
+        let (fixed, behind) = (Self.textsField, Self.textsField + 4)
+        return part(row, fixed).elementsEqual(other.part(otherRow, fixed))
+            && part(row + behind, Self.rowWidth - behind).elementsEqual(
+                other.part(otherRow + behind, Self.rowWidth - behind))
+            && ownTexts(row).elementsEqual(other.ownTexts(otherRow))
+    }
+
+    private func ownTexts(_ row: Int) -> Slice<UnsafeRawBufferPointer> {
+        part(texts(of: row), Int(number(row + Self.endMark, UInt32.self)))
+    }
+
+    private func part(_ at: Int, _ count: Int) -> Slice<UnsafeRawBufferPointer> {
+        octets[at..<at + count]
+    }
+}
+
+// The layout.
+extension PackedPage {
+    static let head = 16
+    static let version: UInt16 = 1
+    /// What is known of a row. A newer engine may tell more behind it.
+    static let rowWidth = 112
+    /// Where a row says where its texts begin.
+    static let textsField = 80
+    static let previewMark = 96
+    static let messageIdMark = 100
+    static let addressesMark = 104
+    static let endMark = 108
+}
+
+/// Flags that have a bit, by their spelling on the wire.
+enum NamedFlags {
+    private static let names = namedFlags()
+    /// The words of each set, made once.
+    private static let sets = (0..<1 << min(names.count, 10)).map { named(UInt16($0)) }
+
+    /// Those whose bits are set.
+    static func of(_ bits: UInt16) -> [String] {
+        Int(bits) < sets.count ? sets[Int(bits)] : named(bits)
     }
 
     private static func named(_ bits: UInt16) -> [String] {
-        guard bits != 0 else { return [] }
-        var flags = [String]()
-        for (bit, name) in names.enumerated() where bits >> bit & 1 != 0 { flags.append(name) }
-        return flags
+        names.enumerated().filter { bits >> $0.offset & 1 != 0 }.map(\.element)
     }
 
-    private static func addresses(_ count: UInt8, _ texts: inout Texts) -> [Address] {
-        guard count > 0 else { return [] }
-        var all = [Address]()
-        all.reserveCapacity(Int(count))
-        for _ in 0..<count {
-            let name = texts.next()
-            all.append(Address(name: name.isEmpty ? nil : name, address: texts.next()))
-        }
-        return all
-    }
-
-    /// The texts in their order, each up to its NUL.
-    private struct Texts {
-        private var at: UnsafeRawPointer?
-        private var left: Int
-
-        init(_ texts: Slice<UnsafeRawBufferPointer>) {
-            let texts = UnsafeRawBufferPointer(rebasing: texts)
-            (at, left) = (texts.baseAddress, texts.count)
-        }
-
-        mutating func next() -> String {
-            guard let start = at, left > 0 else { return "" }
-            let length = memchr(start, 0, left).map { UnsafeRawPointer($0) - start } ?? left
-            let text = UnsafeRawBufferPointer(start: start, count: length)
-            let taken = min(length + 1, left)
-            (at, left) = (start + taken, left - taken)
-            return length == 0 ? "" : String(decoding: text, as: UTF8.self)
-        }
+    /// The bit of a word; 0 where it is a keyword without one.
+    static func bit(_ word: String) -> UInt16 {
+        names.firstIndex { $0.lowercased() == word.lowercased() }.map { 1 << $0 } ?? 0
     }
 }

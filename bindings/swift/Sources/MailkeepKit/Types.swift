@@ -47,12 +47,6 @@ public typealias MailProtocol = MailkeepFFI.MailProtocol
 public typealias MailboxInfo = MailkeepFFI.MailboxInfo
 /// Where a mailbox lives.
 public typealias MailboxKind = MailkeepFFI.MailboxKind
-/// One message with everything known of it but its bytes.
-public typealias Message = MailkeepFFI.Message
-/// A page of rows, newest first.
-public typealias MessagePage = MailkeepFFI.MessagePage
-/// A row of a message list.
-public typealias MessageRow = MailkeepFFI.MessageRow
 /// Something that a person did and the server has not confirmed. It is durable, shown at once, and replayed when a
 /// connection comes.
 public typealias Operation = MailkeepFFI.Operation

@@ -17,6 +17,8 @@ fun plain(value: Any?): Any? = when (value) {
     is ByteArray -> hex(value)
     is Enum<*> -> value.name
     is List<*> -> value.map(::plain)
+    is MessageRow -> value.javaClass.methods.filter { it.name.startsWith("get") && it.declaringClass == value.javaClass }
+        .associate { snake(it.name.removePrefix("get")).lowercase().removePrefix("_") to plain(it.invoke(value)) }
     else -> {
         val type = value.javaClass
         val fields = type.declaredFields.filter { !Modifier.isStatic(it.modifiers) }.associate {
@@ -32,6 +34,7 @@ private fun digest(octets: ByteArray?) = octets?.let { mapOf("octets" to it.size
 
 private fun message(store: Mailkeep, id: Long): Any {
     val found = store.message(id)
+    equal(found.row, store.row(id), "the row alone and with its message")
     return mapOf(
         "message" to plain(found),
         "raw" to digest(raw(store, id, CHUNK)),
@@ -48,10 +51,24 @@ private fun pages(store: Mailkeep, mailbox: Long): List<List<MessageRow>> {
     do {
         val page = store.page(mailbox, cursor, PAGE)
         equal(plain(page), plain(store.engine.messages(mailbox, cursor, PAGE.toLong())), "records and packed rows")
+        page.rows.forEach(::asAValue)
         all.add(page.rows)
         cursor = page.next
     } while (cursor != null)
     return all
+}
+
+/** A row is a value: one that was packed here of what it tells is equal to it. */
+private fun asAValue(row: MessageRow) {
+    val made = MessageRow(
+        row.id, row.mailbox, row.content, row.uid, row.flags, row.pending, row.internalDate, row.size, row.sha256, row.fromFirst,
+        row.toFirst, row.subject, row.dateMs, row.messageId, row.preview, row.attachments, row.degraded, row.structured,
+    )
+    equal(made, row)
+    equal(made.hashCode(), row.hashCode())
+    equal(plain(made), plain(row))
+    val other = MessageRow(row.id, row.mailbox, row.content, row.uid, row.flags + "other", row.pending, row.internalDate)
+    holds(other != row) { "it tells something else" }
 }
 
 private fun readout(store: Mailkeep): Map<String, Any?> {

@@ -1,5 +1,6 @@
 import java.io.File
 import java.io.IOException
+import java.nio.ByteBuffer
 import mailkeep.CallerException
 import mailkeep.ClosedException
 import mailkeep.DisconnectedException
@@ -205,7 +206,7 @@ private fun openOften(world: World, user: String, path: String) {
                 store.page(local)
                 world.connect(store, account).use { connection ->
                     connection.wishSync()
-                    connection.engineConnection.step(ByteArray(0), turn.toLong(), System.currentTimeMillis(), 0).consumed
+                    connection.engineConnection.step(ByteBuffer.allocateDirect(0), turn.toLong(), System.currentTimeMillis(), 0).consumed
                 }
             }
         }

@@ -1,3 +1,4 @@
+import java.nio.ByteBuffer
 import java.util.concurrent.CopyOnWriteArrayList
 import javax.net.ssl.SSLHandshakeException
 import kotlinx.coroutines.CancellationException
@@ -170,7 +171,7 @@ fun workLimit(world: World) {
                     if (count < 0) connection.engineConnection.stepEof(clock(), System.currentTimeMillis())
                     rest += buffer.copyOf(maxOf(count, 0))
                 }
-                val step = connection.engineConnection.step(rest, clock(), System.currentTimeMillis(), limit.toLong())
+                val step = connection.engineConnection.step(direct(rest), clock(), System.currentTimeMillis(), limit.toLong())
                 takes.add(step.consumed)
                 rest = rest.copyOfRange(step.consumed.toInt(), rest.size)
                 more = step.more || rest.isNotEmpty()
@@ -195,6 +196,9 @@ fun workLimit(world: World) {
         }
     }
 }
+
+/** Octets where the engine can read them in place. */
+private fun direct(octets: ByteArray): ByteBuffer = ByteBuffer.allocateDirect(octets.size).put(octets).flip()
 
 private fun clock() = System.nanoTime() / 1_000_000
 

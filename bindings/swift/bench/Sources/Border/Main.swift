@@ -4,8 +4,8 @@ import MailkeepKit
 
 /// When everything happens: milliseconds since 1970.
 let wall: Int64 = 1_767_225_600_000
-/// Pages read in a run.
-let pages = [("page of 50", 50, 4_000), ("page of 1,000", 1_000, 200)]
+/// Pages read in a run: rows, and how many pages.
+let pages = [(50, 4_000), (1_000, 200)]
 
 /// What the border costs: the same as `bindings/examples/border.rs`, from Swift.
 ///
@@ -50,16 +50,28 @@ struct Main {
         let store = try Mailkeep(path: path, create: false)
         defer { store.close() }
         let mailbox = try store.mailboxes(store.accounts()[0].id)[0].id
-        for (what, limit, times) in pages {
-            for run in 0...runs {
-                let started = cpu()
-                for _ in 0..<times {
-                    let rows = try store.page(mailbox, limit: limit).rows
-                    precondition(rows.count == limit, "\(rows.count) rows")
+        for (limit, times) in pages {
+            for read in [false, true] {
+                for run in 0...runs {
+                    let started = cpu()
+                    var shown = 0
+                    for _ in 0..<times {
+                        let rows = try store.page(mailbox, limit: limit).rows
+                        precondition(rows.count == limit, "\(rows.count) rows")
+                        if read { shown += rows.reduce(0) { $0 + show($1) } }
+                    }
+                    precondition(!read || shown > 0, "the rows show nothing")
+                    if run > 0 { print("page of \(limit)\(read ? ", each row shown" : ""): \(cpu() - started)") }
                 }
-                if run > 0 { print("\(what): \(cpu() - started)") }
             }
         }
+    }
+
+    /// Reads what a list shows of a row.
+    static func show(_ row: MessageRow) -> Int {
+        let from = row.fromFirst.first.map { $0.name ?? $0.address } ?? ""
+        let date = row.internalDate > 0 ? 1 : 0
+        return from.utf8.count + row.subject.utf8.count + row.preview.utf8.count + row.flags.count + date
     }
 }
 

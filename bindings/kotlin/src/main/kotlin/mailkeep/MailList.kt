@@ -112,7 +112,7 @@ class MailList(private val store: Mailkeep, private val mailbox: Long, private v
     }
 
     private fun read(message: Long): MessageRow? = try {
-        store.message(message).row.takeIf { it.mailbox == mailbox }
+        store.row(message).takeIf { it.mailbox == mailbox }
     } catch (_: GoneException) {
         null
     }

@@ -148,7 +148,7 @@ class Mailkeep private constructor(
     @JvmOverloads
     @Throws(MailException::class)
     fun page(mailbox: Long, after: ByteArray? = null, limit: Int = 50): MessagePage =
-        PackedPage.decode(calling { engine.messagesPacked(mailbox, after, limit.toLong()) })
+        MessagePage(PackedPage(calling { engine.messagesPacked(mailbox, after, limit.toLong()) }))
 
     /** All messages of a mailbox, newest first, read page by page while you go through them. */
     @JvmOverloads
@@ -161,9 +161,13 @@ class Mailkeep private constructor(
         } while (cursor != null)
     }
 
+    /** The row of one message, as it is now. */
+    @Throws(MailException::class)
+    fun row(message: Long): MessageRow = PackedPage(calling { engine.rowPacked(message) }).rows()[0]
+
     /** One message with its addresses and parts. */
     @Throws(MailException::class)
-    fun message(message: Long): Message = calling { engine.message(message) }
+    fun message(message: Long): Message = Message(calling { engine.message(message) })
 
     /** Octets of a raw message, fewer at its end; null where it is not here: [Connection.fetch] brings it. */
     @Throws(MailException::class)

@@ -3,81 +3,113 @@ package mailkeep
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
-/** Reads pages of rows from one packed buffer. The layout is described in the engine's module `packed`. */
-internal object PackedPage {
-    private const val HEAD = 16
-    private const val VERSION = 1
-    private const val PENDING = 1
-    private const val HASHED = 2
-    private const val DEGRADED = 4
-    private const val STRUCTURED = 8
-    private const val DATED = 16
+/** A page of rows as one packed buffer, read where it is asked. The layout is described in the engine's module `packed`. */
+internal class PackedPage(private val octets: ByteArray) {
+    private val numbers = ByteBuffer.wrap(octets).order(ByteOrder.LITTLE_ENDIAN)
+    private val width: Int
+    private val count: Int
+    private val textsAt: Int
 
-    private val names: List<String> by lazy { namedFlags() }
-
-    fun decode(packed: ByteArray): MessagePage {
-        val buffer = ByteBuffer.wrap(packed).order(ByteOrder.LITTLE_ENDIAN)
-        val version = buffer.getShort(0).toInt()
+    init {
+        val version = short(0)
         check(version == VERSION) { "a packed page of layout $version, where $VERSION is known" }
-        val width = buffer.getShort(2).toInt() and 0xffff
-        val count = buffer.getInt(4)
-        val textsAt = HEAD + width * count
-        val cursorAt = textsAt + buffer.getInt(8)
-        val texts = Texts(packed, textsAt)
-        val rows = ArrayList<MessageRow>(count)
-        for (row in 0 until count) rows.add(row(buffer, HEAD + width * row, texts))
-        val cursor = if (buffer.getInt(12) == 0) null else packed.copyOfRange(cursorAt, cursorAt + buffer.getInt(12))
-        return MessagePage(rows, cursor)
+        width = short(2)
+        count = numbers.getInt(4)
+        textsAt = HEAD + width * count
+        check(width >= ROW && textsAt + numbers.getInt(8) + numbers.getInt(12) == octets.size) { "a packed page that is cut" }
     }
 
-    private fun row(buffer: ByteBuffer, at: Int, texts: Texts): MessageRow {
-        val state = buffer.get(at + 92).toInt()
-        val subject = texts.next()
-        val preview = texts.next()
-        val messageId = texts.next().ifEmpty { null }
-        val flags = named(buffer.getShort(at + 84).toInt() and 0xffff)
-        repeat(buffer.getShort(at + 88).toInt() and 0xffff) { flags.add(texts.next()) }
-        val from = addresses(buffer.get(at + 90).toInt() and 0xff, texts)
-        val to = addresses(buffer.get(at + 91).toInt() and 0xff, texts)
-        return MessageRow(
-            id = buffer.getLong(at),
-            mailbox = buffer.getInt(at + 76).toLong() and 0xffffffffL,
-            content = buffer.getLong(at + 8),
-            uid = buffer.getInt(at + 72).toLong() and 0xffffffffL,
-            flags = flags,
-            pending = state and PENDING != 0,
-            internalDate = buffer.getLong(at + 16),
-            size = buffer.getLong(at + 32),
-            sha256 = if (state and HASHED != 0) ByteArray(32).also { buffer.duplicate().position(at + 40).get(it) } else null,
-            fromFirst = from,
-            toFirst = to,
-            subject = subject,
-            dateMs = if (state and DATED != 0) buffer.getLong(at + 24) else null,
-            messageId = messageId,
-            preview = preview,
-            attachments = buffer.getShort(at + 86).toInt() and 0xffff,
-            degraded = state and DEGRADED != 0,
-            structured = state and STRUCTURED != 0,
-        )
+    fun rows(): List<MessageRow> = List(count) { MessageRow(this, HEAD + width * it) }
+
+    fun next(): ByteArray? =
+        if (numbers.getInt(12) == 0) null else octets.copyOfRange(octets.size - numbers.getInt(12), octets.size)
+
+    fun byte(at: Int): Int = octets[at].toInt() and 0xff
+
+    fun short(at: Int): Int = numbers.getShort(at).toInt() and 0xffff
+
+    fun int(at: Int): Long = numbers.getInt(at).toLong() and 0xffffffffL
+
+    fun long(at: Int): Long = numbers.getLong(at)
+
+    fun octets(at: Int, count: Int): ByteArray = octets.copyOfRange(at, at + count)
+
+    /** Where the texts of a row begin. */
+    fun textsOf(row: Int): Int = textsAt + numbers.getInt(row + TEXTS)
+
+    /** Where something of a row's begins that a mark tells. */
+    fun marked(row: Int, mark: Int): Int = textsOf(row) + numbers.getInt(row + mark)
+
+    /** A text by where it begins and where the next one does. */
+    fun text(from: Int, next: Int): String = String(octets, from, next - 1 - from, Charsets.UTF_8)
+
+    /** Where the text behind the one that begins here does. */
+    fun behind(from: Int): Int {
+        var at = from
+        while (octets[at] != 0.toByte()) at++
+        return at + 1
     }
 
-    private fun ByteBuffer.get(into: ByteArray) = this.get(into, 0, into.size)
+    /** Whether two rows tell the same, wherever their texts lie. */
+    fun same(row: Int, other: PackedPage, otherRow: Int): Boolean =
+        part(row, TEXTS) == other.part(otherRow, TEXTS) &&
+            part(row + TEXTS + 4, ROW - TEXTS - 4) == other.part(otherRow + TEXTS + 4, ROW - TEXTS - 4) &&
+            texts(row) == other.texts(otherRow)
 
-    private fun named(bits: Int): ArrayList<String> {
-        val flags = ArrayList<String>(4)
-        for (bit in names.indices) if (bits shr bit and 1 != 0) flags.add(names[bit])
-        return flags
+    private fun texts(row: Int) = part(textsOf(row), numbers.getInt(row + END))
+
+    private fun part(at: Int, count: Int) = ByteBuffer.wrap(octets, at, count)
+
+    companion object {
+        const val HEAD = 16
+        const val VERSION = 1
+
+        /** What is known of a row. A newer engine may tell more behind it. */
+        const val ROW = 112
+
+        // Where a row has what.
+        const val ID = 0
+        const val CONTENT = 8
+        const val INTERNAL_DATE = 16
+        const val DATE = 24
+        const val SIZE = 32
+        const val SHA256 = 40
+        const val UID = 72
+        const val MAILBOX = 76
+        const val TEXTS = 80
+        const val FLAGS = 84
+        const val ATTACHMENTS = 86
+        const val KEYWORDS = 88
+        const val FROM = 90
+        const val TO = 91
+        const val STATE = 92
+        const val PREVIEW = 96
+        const val MESSAGE_ID = 100
+        const val ADDRESSES = 104
+        const val END = 108
+
+        // The bits of the state.
+        const val PENDING = 1
+        const val HASHED = 2
+        const val DEGRADED = 4
+        const val STRUCTURED = 8
+        const val DATED = 16
     }
+}
 
-    private fun addresses(count: Int, texts: Texts): List<Address> =
-        List(count) { Address(texts.next().ifEmpty { null }, texts.next()) }
+/** Flags that have a bit, by their spelling on the wire. */
+internal object NamedFlags {
+    private val names: List<String> by lazy { namedFlags() }
+    private val sets = arrayOfNulls<List<String>>(1 shl 10)
 
-    /** The texts in their order, each up to its NUL. */
-    private class Texts(private val packed: ByteArray, private var at: Int) {
-        fun next(): String {
-            val start = at
-            while (packed[at] != 0.toByte()) at++
-            return String(packed, start, at++ - start, Charsets.UTF_8)
-        }
+    /** Those whose bits are set. There are few sets, so that each is made once. */
+    fun of(bits: Int): List<String> = sets.getOrNull(bits) ?: named(bits).also { if (bits < sets.size) sets[bits] = it }
+
+    private fun named(bits: Int): List<String> = names.filterIndexed { bit, _ -> bits shr bit and 1 != 0 }
+
+    /** The bit of a word; 0 where it is a keyword without one. */
+    fun bit(word: String): Int {
+        val bit = names.indexOfFirst { it.equals(word, ignoreCase = true) }
+        return if (bit < 0) 0 else 1 shl bit
     }
 }

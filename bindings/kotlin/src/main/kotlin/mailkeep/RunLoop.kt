@@ -1,6 +1,7 @@
 package mailkeep
 
 import java.io.IOException
+import java.nio.ByteBuffer
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Deferred
@@ -25,11 +26,13 @@ internal class RunLoop(
     private val inner = connection.inner
     private val buffer = ByteArray(1 shl 16)
 
+    /** Octets that the engine has not taken yet; outside of the heap, where it reads them in place. */
+    private var rest: ByteBuffer = ByteBuffer.allocateDirect(2 * buffer.size).apply { limit(0) }
+
     /** What is to be sent, and markers that tell when everything before them was. */
     private val out = Channel<Outgoing>(Channel.UNLIMITED)
     private val commits = Channel<Commit>(Channel.UNLIMITED)
     private var reading: Deferred<Int>? = null
-    private var rest = NOTHING
     private var deadline: Long? = null
     private var more = false
     private var ended = false
@@ -79,7 +82,7 @@ internal class RunLoop(
         val stuck = more && committing
         when {
             closed || stuck -> committed(commits.receive())
-            more -> feed(NOTHING)
+            more -> feed()
             ended -> took(engine { inner.stepEof(connection.monoMs(), wall()) })
             else -> await()
         }
@@ -92,9 +95,9 @@ internal class RunLoop(
         val left = deadline?.let { (it - connection.monoMs()).coerceAtLeast(0) } ?: Long.MAX_VALUE
         val act: suspend () -> Unit = select {
             read.onAwait { count -> { got(count) } }
-            connection.bell.onReceive { { feed(NOTHING) } }
+            connection.bell.onReceive { { feed() } }
             commits.onReceive { commit -> { committed(commit) } }
-            onTimeout(left) { { feed(NOTHING) } }
+            onTimeout(left) { { feed() } }
         }
         act()
     }
@@ -110,18 +113,33 @@ internal class RunLoop(
 
     private suspend fun got(count: Int) {
         reading = null
-        if (count < 0) ended = true else feed(buffer.copyOf(count))
+        if (count < 0) {
+            ended = true
+        } else {
+            keep(count)
+            feed()
+        }
     }
 
-    private suspend fun feed(octets: ByteArray) {
-        rest = if (rest.isEmpty()) octets else rest + octets
-        // A wish or a wake may be told while the connection is closing.
-        val step = step(rest)
-        rest = if (step.consumed.toInt() == rest.size) NOTHING else rest.copyOfRange(step.consumed.toInt(), rest.size)
+    /** Puts what was read behind what is left. */
+    private fun keep(count: Int) {
+        rest.compact()
+        if (rest.remaining() < count) {
+            rest.flip()
+            rest = ByteBuffer.allocateDirect(2 * (rest.remaining() + count)).put(rest)
+        }
+        rest.put(buffer, 0, count)
+        rest.flip()
+    }
+
+    /** Gives what is left to the engine; a wish or a wake may be told while the connection is closing. */
+    private suspend fun feed() {
+        val step = step(rest.slice())
+        rest.position(rest.position() + step.consumed.toInt())
         took(step)
     }
 
-    private suspend fun step(octets: ByteArray): Step =
+    private suspend fun step(octets: ByteBuffer): Step =
         engine { inner.step(octets, connection.monoMs(), wall(), connection.options.limit.toLong()) }
 
     private suspend fun <R> engine(act: () -> R): R = withContext(Dispatchers.IO) {
@@ -202,13 +220,13 @@ internal class RunLoop(
     /** Waits until everything was sent. */
     private suspend fun flush() {
         val sent = CompletableDeferred<Unit>()
-        out.trySend(Outgoing(NOTHING, sent))
+        out.trySend(Outgoing(ByteArray(0), sent))
         sent.await()
     }
 
     private fun wall() = System.currentTimeMillis()
 
     private companion object {
-        val NOTHING = ByteArray(0)
+        val NOTHING: ByteBuffer = ByteBuffer.allocateDirect(0)
     }
 }
