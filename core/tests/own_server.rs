@@ -146,3 +146,22 @@ fn who_idles_is_told_and_who_had_the_old_store_is_cut_off() {
     assert_eq!(tokens(&after), tokens(&before));
     assert!(peer.is_closed());
 }
+
+/// It was left out of every list but that of subscriptions, and with it what is below it.
+#[test]
+fn a_name_that_is_only_subscribed_to_is_listed_for_what_is_below_it() {
+    let server = server(FULL);
+    server.create("Lists/a");
+    server.try_delete("Lists").expect("deleted");
+    let mut peer = opened(&server);
+    for (command, there) in [
+        ("LIST \"\" %", "* LIST (\\Noselect \\HasChildren) \"/\" Lists\r\n"),
+        ("LIST \"\" *", "* LIST (\\Noselect \\HasChildren) \"/\" Lists\r\n"),
+        ("LIST (SUBSCRIBED) \"\" *", "* LIST (\\NonExistent \\HasChildren \\Subscribed) \"/\" Lists\r\n"),
+        ("LIST (SPECIAL-USE) \"\" *", ""),
+    ] {
+        let said = say(&mut *peer, &format!("c {command}"));
+        assert!(said.contains(there) && said.contains("c OK"), "{command}: {said}");
+        assert_eq!(said.contains(" Lists\r\n"), !there.is_empty(), "{command}: {said}");
+    }
+}

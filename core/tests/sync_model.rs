@@ -15,6 +15,7 @@ both! {
     a_moved_message_keeps_its_id_and_is_not_fetched_again,
     a_copy_is_not_fetched_again,
     a_renamed_mailbox_keeps_its_id_and_its_mail,
+    a_name_stays_for_what_is_below_it,
     note_06_a_new_uid_validity_downloads_no_body_again,
     without_bodies_there_are_headers_and_previews,
     the_newest_bodies_come,
@@ -272,6 +273,24 @@ fn a_renamed_mailbox_keeps_its_id_and_its_mail<S: FarSide>() {
         assert_eq!(after.mailbox("Groups").id, before.mailbox("Lists").id, "{tier:?}");
         assert_eq!(after.mailbox("Groups").messages, before.mailbox("Lists").messages, "{tier:?}");
         assert_eq!(server.take_body_octets(), 0, "{tier:?}");
+    }
+}
+
+fn a_name_stays_for_what_is_below_it<S: FarSide>() {
+    for tier in Tier::ALL {
+        let (server, mut host) = synced::<S>(tier);
+        host.drop_connection();
+        server.create("Lists/a");
+        server.deliver("Lists/a", mail(85));
+        // The name was subscribed to, and goes on being so.
+        server.try_delete("Lists").expect("deleted");
+        host.sync_all();
+        // Where a server can say `\NonExistent` of the name, it is nothing to show.
+        let all = host.engine.mailboxes(host.account).unwrap();
+        let name = all.iter().find(|m| m.name == "Lists");
+        assert!(name.is_none_or(|lists| !lists.selectable && lists.total == 0), "{tier:?}: {name:?}");
+        assert!(name.is_some() || tier.capabilities().contains("LIST-EXTENDED"), "{tier:?}: {all:?}");
+        assert_eq!(host.snapshot().mailbox("Lists/a").uids(), [1], "{tier:?}");
     }
 }
 

@@ -62,8 +62,10 @@ impl<U: Users> Session<U> {
             all.insert(name, Listed { id, subscribed, special_use, ..Listed::default() });
         }
         for parent in parents {
-            all.entry(parent).or_insert(Listed { only_parent: true, ..Listed::default() }).has_children =
-                true;
+            // A name that is only subscribed to is one that others are below, too.
+            let listed = all.entry(parent).or_default();
+            listed.has_children = true;
+            listed.only_parent = listed.id.is_none();
         }
         Ok(all)
     }
@@ -92,7 +94,6 @@ impl<U: Users> Session<U> {
             (!list.only_subscribed || listed.subscribed)
                 && (!list.only_special_use || !listed.special_use.is_empty())
                 && (list.only_subscribed || listed.id.is_some() || listed.only_parent)
-                && !(listed.only_parent && (list.only_subscribed || list.only_special_use))
         };
         if list.recursive_match {
             mark_parents(&mut all, delimiter, &|name, listed| selects(listed) && !fits(name));
