@@ -12,8 +12,8 @@ use mailkeep::{
 use super::ledger::Deed;
 use crate::support::host::{Host, open_quick};
 use crate::support::mail::field;
-use crate::support::model::{ModelServer, token};
-use crate::support::{Disk, Peer};
+use crate::support::model::token;
+use crate::support::{Disk, FarSide, Peer};
 
 /// Which device each session of the server is of, in order.
 pub type Owners = Rc<RefCell<Vec<usize>>>;
@@ -45,7 +45,7 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn new(number: usize, base: &[u8], server: &ModelServer, owners: &Owners) -> Device {
+    pub fn new(number: usize, base: &[u8], server: &Rc<dyn FarSide>, owners: &Owners) -> Device {
         let mut device = Device {
             number,
             disk: Disk::holding(base.to_vec()),
@@ -62,15 +62,15 @@ impl Device {
     }
 
     /// Opens what is on the disk.
-    fn start(&mut self, server: &ModelServer, owners: &Owners) {
+    fn start(&mut self, server: &Rc<dyn FarSide>, owners: &Owners) {
         let engine = open_quick(self.disk.clone()).expect("what a power loss left opens");
         let (far, owners, number) = (server.clone(), owners.clone(), self.number);
         let sessions = move || -> Box<dyn Peer> {
             owners.borrow_mut().push(number);
-            Box::new(far.session())
+            far.peer()
         };
         self.starts += 1;
-        self.host = Some(Host::with_sessions(engine, server, sessions));
+        self.host = Some(Host::with_sessions(engine, &**server, sessions));
     }
 
     pub fn host(&mut self) -> &mut Host {
@@ -82,7 +82,7 @@ impl Device {
     }
 
     /// The power goes and comes back. What was written since the last sync of the disk is there in part.
-    pub fn crash(&mut self, seed: u64, server: &ModelServer, owners: &Owners) {
+    pub fn crash(&mut self, seed: u64, server: &Rc<dyn FarSide>, owners: &Owners) {
         let now = self.host().now;
         self.host = None;
         self.disk = self.disk.after_crash(seed);
@@ -91,7 +91,7 @@ impl Device {
     }
 
     /// The program is ended, and begun again.
-    pub fn restart(&mut self, server: &ModelServer, owners: &Owners) {
+    pub fn restart(&mut self, server: &Rc<dyn FarSide>, owners: &Owners) {
         let now = self.host().now;
         self.host = None;
         self.start(server, owners);

@@ -3,6 +3,7 @@
 use mailkeep::{CommitMode, Error, Event, OperationKind, OperationState, RequestId, SyncScope, WorkLimit};
 
 use super::Sim;
+use super::setup::Far;
 use crate::support::Dice;
 use crate::support::model::{Cut, Fault, Then};
 
@@ -100,6 +101,7 @@ impl Sim {
             9 if self.setup.cuts && kind != "*" => Fault::Partly(self.dice.below(3) as usize, Then::Cut),
             _ => return,
         };
+        let fault = if self.setup.far == Far::Own { whole(fault) } else { fault };
         self.note(format!("the {nth}. {kind} from now: {fault:?}"));
         self.server.fault(kind, nth, fault);
     }
@@ -149,7 +151,7 @@ impl Sim {
             if fresh { ", connects anew" } else { "" }
         ));
         if let Trouble::ServerCut(cut) = trouble {
-            self.server.cut_connections([Some(cut)]);
+            self.server.cut_connections(&[Some(cut)]);
         }
         let device = &mut self.devices[number];
         if let Trouble::Crash(at) = trouble {
@@ -319,6 +321,15 @@ impl Sim {
                 }
             }
         }
+    }
+}
+
+/// What comes instead of a command done by half, from a server that does each whole or not at all.
+fn whole(fault: Fault) -> Fault {
+    match fault {
+        Fault::Partly(_, Then::Answer(text)) | Fault::CopiedOnly(Then::Answer(text)) => Fault::Answer(text),
+        Fault::Partly(_, Then::Cut) | Fault::CopiedOnly(Then::Cut) => Fault::CutBefore,
+        fault => fault,
     }
 }
 

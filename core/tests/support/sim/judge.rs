@@ -8,9 +8,11 @@ use super::Sim;
 use super::acts::message_of;
 use super::device::Wish;
 use super::ledger::Party;
+use super::setup::Far;
 use crate::support::Snapshot;
-use crate::support::model::{By, Event, Fault, Folder, How, Keywords, Then};
-use crate::support::snapshot::{differences, server_snapshot, snapshot, with_roles};
+use crate::support::model::audit::AuditMailbox;
+use crate::support::model::{By, Event, Fault, How, Keywords, Then};
+use crate::support::snapshot::{differences, snapshot, with_roles};
 
 /// How often everybody syncs until nothing changes.
 const ROUNDS: u32 = 12;
@@ -41,7 +43,7 @@ impl Sim {
             self.settle();
         }
         self.server.assert_sound();
-        let mut violations = self.server.look().violations.clone();
+        let mut violations = self.server.violations();
         // Sent behind a SELECT that was refused: it was not known yet.
         violations.retain(|v| v != "no mailbox is open: UID FETCH");
         assert_eq!(violations, Vec::<String>::new(), "the client keeps to what is offered");
@@ -74,9 +76,10 @@ impl Sim {
 
     /// What the server has, but for the bytes.
     fn fingerprint(&self) -> Vec<Print> {
-        let world = self.server.look();
-        let messages = |b: &Folder| b.held.iter().map(|m| (m.uid, m.flags.clone())).collect::<Vec<_>>();
-        world.boxes.iter().map(|b| (b.name.clone(), b.uid_validity, b.subscribed, messages(b))).collect()
+        let audit = self.server.audit();
+        let messages = |b: &AuditMailbox| b.messages.iter().map(|m| (m.uid, m.flags.clone())).collect();
+        let boxes = audit.mailboxes.values();
+        boxes.map(|b| (b.name.clone(), b.uid_validity, b.subscribed, messages(b))).collect()
     }
 
     /// Whether nothing waits at a device.
@@ -103,7 +106,7 @@ impl Sim {
         let not_there: BTreeSet<u32> = local.map(|m| m.id.0).chain(unborn).collect();
         here.mailboxes.retain(|m| !not_there.contains(&m.id));
         let mut here = with_roles(here.without_ids().without_previews(), None);
-        let mut there = server_snapshot(&self.server);
+        let mut there = self.server.snapshot();
         for mailbox in &mut here.mailboxes {
             // What only this device has is under no number.
             mailbox.messages.retain(|m| m.uid != 0);
@@ -112,10 +115,14 @@ impl Sim {
             hide_marked(&mut there, &here);
         }
         let bare: Vec<String> = {
-            let world = self.server.look();
-            world.boxes.iter().filter(|b| !b.selectable).map(|b| b.name.clone()).collect()
+            let audit = self.server.audit();
+            audit.mailboxes.values().filter(|b| !b.selectable).map(|b| b.name.clone()).collect()
         };
         for snapshot in [&mut here, &mut there] {
+            if self.setup.far == Far::Own {
+                // Such a name is shown where a server has no word for it but `\Noselect`; this one may say `\NonExistent`.
+                snapshot.mailboxes.retain(|m| !m.messages.is_empty() || !bare.contains(&m.name));
+            }
             for mailbox in snapshot.mailboxes.iter_mut().filter(|m| bare.contains(&m.name)) {
                 // One that holds nothing but others has no numbers.
                 mailbox.uid_validity = 0;
@@ -138,7 +145,7 @@ impl Sim {
         let audit = self.server.audit();
         let history = audit.history.clone();
         // A known gap: a server that set the mark and said NO, and then tells by sequence number what the EXPUNGE behind it took.
-        let lied = self.server.look().trouble.happened.iter().any(|(verb, fault)| {
+        let lied = self.server.happened().iter().any(|(verb, fault)| {
             verb.ends_with("STORE") && matches!(fault, Fault::Partly(_, Then::Answer(_)))
         });
         let owners = self.owners.borrow().clone();
@@ -252,7 +259,7 @@ impl Sim {
 
     /// Whether a MOVE was refused or done by half, so that messages went by COPY.
     fn fell_back_to_copy(&self) -> bool {
-        self.server.look().trouble.happened.iter().any(|(verb, _)| verb.ends_with("MOVE"))
+        self.server.happened().iter().any(|(verb, _)| verb.ends_with("MOVE"))
     }
 
     /// What one device alone had to do with is as it was last seen there.

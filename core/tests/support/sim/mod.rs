@@ -1,6 +1,6 @@
 //! Simulations: devices, another client and one server, all drawn from a number, and judged at the end.
 //!
-//! The number is everything: the same number is the same simulation, octet by octet.
+//! The number is everything: the same number, and `SIM_SERVER` where it was set, is the same simulation, octet by octet.
 #![allow(dead_code, unreachable_pub, reason = "as the rest of what the tests stand on")]
 
 pub mod acts;
@@ -22,7 +22,7 @@ use crate::support::*;
 use counts::Counts;
 use device::{Device, Owners, letter};
 use ledger::{Ledger, Party};
-use setup::Setup;
+use setup::{Far, Setup};
 
 /// What happened, for a person to read when it went wrong.
 pub type Trace = Rc<RefCell<Vec<String>>>;
@@ -30,7 +30,7 @@ pub type Trace = Rc<RefCell<Vec<String>>>;
 pub struct Sim {
     pub dice: Dice,
     pub setup: Setup,
-    pub server: ModelServer,
+    pub server: Rc<dyn FarSide>,
     pub devices: Vec<Device>,
     pub owners: Owners,
     pub ledger: Ledger,
@@ -63,7 +63,7 @@ pub fn base() -> Vec<u8> {
 /// Runs a simulation; panics where something does not hold.
 pub fn run(seed: u64, base: &[u8], trace: &Trace) -> Counts {
     let mut dice = Dice::new(seed);
-    let setup = Setup::draw(&mut dice);
+    let setup = Setup::draw(&mut dice, Far::of(seed));
     let server = setup.server();
     let owners: Owners = Rc::default();
     let devices = (0..setup.devices).map(|n| Device::new(n, base, &server, &owners)).collect();
@@ -88,11 +88,12 @@ pub fn run(seed: u64, base: &[u8], trace: &Trace) -> Counts {
     for _ in 0..sim.setup.steps {
         sim.step();
     }
-    let happened = sim.server.look().trouble.happened.clone();
+    let happened = sim.server.happened();
     sim.be_quiet();
     for (verb, fault) in happened {
         sim.counts.add(format!("fault: {}", fault_name(&verb, &fault)));
     }
+    sim.counts.add(format!("server: {:?}", sim.setup.far));
     sim.counts.add(format!("devices: {}", sim.devices.len()));
     sim.counts.add("simulations");
     sim.counts

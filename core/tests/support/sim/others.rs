@@ -3,8 +3,8 @@
 use super::Sim;
 use super::device::letter;
 use super::ledger::{Deed, Party};
+use crate::support::model::audit::AuditMessage;
 use crate::support::model::flags::Change;
-use crate::support::model::{Held, token};
 
 /// Names that everybody makes mailboxes under.
 pub const NAMES: [&str; 6] = ["Lists", "Work", "Lists/a", "New", "Old", "Work/b"];
@@ -154,10 +154,9 @@ impl Sim {
     fn another_empties_the_marked(&mut self) {
         let Some(mailbox) = self.any_mailbox_there() else { return };
         let marked: Vec<u32> = {
-            let mut world = self.server.change();
-            let held = &world.mailbox(&mailbox).held;
-            let marked = held.iter().filter(|m| m.flags.contains("\\Deleted"));
-            let theirs = |m: &&Held| self.ledger.entries.get(&token(&m.raw)).is_some_and(|e| e.marked);
+            let audit = self.server.audit();
+            let marked = audit.mailboxes[&mailbox].messages.iter().filter(|m| m.flags.contains("\\Deleted"));
+            let theirs = |m: &&AuditMessage| self.ledger.entries.get(&m.token).is_some_and(|e| e.marked);
             marked.filter(|m| !theirs(m)).map(|m| m.uid).collect()
         };
         self.server.expunge(&mailbox, &marked);
@@ -167,7 +166,7 @@ impl Sim {
 
     fn another_creates(&mut self) {
         let name = NAMES[self.dice.below(NAMES.len() as u64) as usize];
-        let made = self.server.change().create_mailbox(name, None);
+        let made = self.server.try_create(name);
         self.note(format!("another: creates {name}: {made:?}"));
         self.counts.add("another: creates a mailbox");
     }
@@ -175,7 +174,7 @@ impl Sim {
     fn another_renames(&mut self) {
         let Some(from) = self.any_mailbox_there().filter(|n| n != "INBOX") else { return };
         let to = NAMES[self.dice.below(NAMES.len() as u64) as usize];
-        let done = self.server.change().rename_mailbox(&from, to, crate::support::model::By::Other);
+        let done = self.server.try_rename(&from, to);
         self.note(format!("another: renames {from} to {to}: {done:?}"));
         if done.is_err() {
             return;
@@ -194,7 +193,7 @@ impl Sim {
         let Some(name) = self.any_mailbox_there().filter(|n| n != "INBOX") else { return };
         let tokens: Vec<String> =
             self.server.audit().mailboxes[&name].messages.iter().map(|m| m.token.clone()).collect();
-        let done = self.server.change().delete_mailbox(&name, crate::support::model::By::Other);
+        let done = self.server.try_delete(&name);
         self.note(format!("another: deletes {name}: {done:?}"));
         if done.is_err() {
             return;
@@ -230,7 +229,9 @@ impl Sim {
                 self.counts.add("UIDVALIDITY: shuffled");
             }
             _ => {
-                self.server.forget_expunges(&mailbox);
+                if !self.server.forget_expunges(&mailbox) {
+                    return;
+                }
                 self.note(format!("expunges in {mailbox} are forgotten"));
                 self.counts.add("another: forgets expunges");
                 return;
@@ -259,22 +260,19 @@ impl Sim {
     }
 
     pub fn any_mailbox_there(&mut self) -> Option<String> {
-        let names: Vec<String> = {
-            let world = self.server.look();
-            world.boxes.iter().filter(|b| b.selectable).map(|b| b.name.clone()).collect()
-        };
+        let names = self.server.names();
         let at = self.dice.below(names.len() as u64);
         names.get(at as usize).cloned()
     }
 
     pub fn any_message_there(&mut self) -> Option<(String, u32, String)> {
         let all: Vec<(String, u32, String)> = {
-            let world = self.server.look();
-            let of = |b: &crate::support::model::Folder| -> Vec<(String, u32, String)> {
-                let name = b.name.clone();
-                b.held.iter().map(|m| (name.clone(), m.uid, token(&m.raw))).collect()
+            let audit = self.server.audit();
+            let of = |name: &String| -> Vec<(String, u32, String)> {
+                let messages = &audit.mailboxes[name].messages;
+                messages.iter().map(|m| (name.clone(), m.uid, m.token.clone())).collect()
             };
-            world.boxes.iter().flat_map(of).collect()
+            self.server.names().iter().flat_map(of).collect()
         };
         let at = self.dice.below(all.len() as u64);
         all.get(at as usize).cloned()

@@ -27,11 +27,10 @@ impl Sim {
                     _ => continue,
                 };
                 let Some(known) = mailboxes.iter().find(|m| m.id == to) else { continue };
-                let world = self.server.look();
+                let audit = self.server.audit();
                 let is_it = |name: &str, validity: u32| name == known.name || validity == known.uid_validity;
-                let names = world.boxes.iter().filter(|b| b.selectable && is_it(&b.name, b.uid_validity));
-                let names: Vec<String> = names.map(|b| b.name.clone()).collect();
-                drop(world);
+                let mut names = self.server.names();
+                names.retain(|name| is_it(name, audit.mailboxes[name].uid_validity));
                 let may_be_sent = match operation.state {
                     OperationState::Sent => true,
                     OperationState::SetAside { .. } => continue,

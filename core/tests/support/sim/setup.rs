@@ -1,7 +1,9 @@
 //! What a seed stands for before anything happens: the server, its manners, how many devices, what may go wrong.
 
-use crate::support::Dice;
+use std::rc::Rc;
+
 use crate::support::model::{FULL, Keywords, Manners, ModelServer};
+use crate::support::{Dice, FarSide, OwnServer};
 
 /// Capability sets that are drawn as they are; the others are drawn word by word.
 const SETS: [&str; 9] = [
@@ -35,9 +37,32 @@ const WORDS: [&str; 15] = [
     "AUTH=PLAIN",
 ];
 
+/// Which server is the far side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Far {
+    /// The model, with every manner and every fault.
+    Model,
+    /// The project's own, which has one manner and does nothing by half.
+    Own,
+}
+
+impl Far {
+    /// The far side of a simulation: one in four is the project's own server, unless `SIM_SERVER` names another.
+    pub fn of(seed: u64) -> Far {
+        match std::env::var("SIM_SERVER").as_deref() {
+            Ok("own") => Far::Own,
+            Ok("model") => Far::Model,
+            Ok(other) => panic!("SIM_SERVER is own or model, not {other}"),
+            Err(_) if seed % 4 == 3 => Far::Own,
+            Err(_) => Far::Model,
+        }
+    }
+}
+
 /// What may happen in a simulation.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    pub far: Far,
     pub words: String,
     pub manners: Manners,
     pub tells_capabilities: bool,
@@ -62,7 +87,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub fn draw(dice: &mut Dice) -> Setup {
+    pub fn draw(dice: &mut Dice, far: Far) -> Setup {
         let odds = |dice: &mut Dice, of_ten: u64| dice.below(10) < of_ten;
         // Each in most simulations, all in many, few in some: what fails with few is easier to read.
         let mask = std::env::var("SIM_MASK").ok();
@@ -90,7 +115,8 @@ impl Setup {
             8 => 3,
             _ => 4,
         };
-        Setup {
+        let setup = Setup {
+            far,
             words,
             manners,
             tells_capabilities: odds(dice, 7),
@@ -104,6 +130,10 @@ impl Setup {
             races: odds(dice, 5) && allowed("races"),
             forgets_codes: odds(dice, 2) && allowed("forgets"),
             synced_before: odds(dice, 9),
+        };
+        match far {
+            Far::Model => setup,
+            Far::Own => Setup { manners: Manners::default(), forgets_codes: false, ..setup },
         }
     }
 
@@ -111,8 +141,15 @@ impl Setup {
         self.words.split(' ').any(|w| w == word)
     }
 
-    /// The server, with some mail in it.
-    pub fn server(&self) -> ModelServer {
+    /// The server, with nothing in it yet.
+    pub fn server(&self) -> Rc<dyn FarSide> {
+        match self.far {
+            Far::Model => Rc::new(self.model()),
+            Far::Own => Rc::new(OwnServer::with_capabilities(&self.words)),
+        }
+    }
+
+    fn model(&self) -> ModelServer {
         let server = ModelServer::with_capabilities(&self.words);
         {
             let mut world = server.change();
