@@ -4,7 +4,17 @@ mod support;
 
 use mailkeep::{BodyPolicy, CommitMode, MemoryStorage, WorkLimit};
 use support::snapshot::assert_same;
-use support::{Host, Mail, ModelServer, Script, Tier, mail};
+use support::{FarSide, Host, Mail, Script, Tier, mail};
+
+both! {
+    chunks_change_nothing,
+    little_work_at_a_time_changes_nothing,
+    note_43_a_first_sync_cut_at_every_byte,
+    note_43_a_first_sync_without_bodies_cut_at_every_byte,
+    note_43_a_resync_cut_at_every_byte,
+    note_43_a_renumbered_mailbox_cut_at_every_byte,
+    note_43_a_server_that_closes_after_every_kth_byte,
+}
 
 const TRANSCRIPTS: &[(&str, &str)] = &[
     ("first_sync", include_str!("transcripts/first_sync.txt")),
@@ -58,8 +68,8 @@ fn transcripts_cut_anywhere_leave_a_whole_store() {
     }
 }
 
-fn server(tier: Tier) -> ModelServer {
-    let server = ModelServer::new(tier);
+fn server<S: FarSide>(tier: Tier) -> S {
+    let server = S::new(tier);
     server.create("Lists");
     server.deliver("INBOX", mail(1));
     server.deliver_with("INBOX", mail(2), &["\\Seen", "work"], None);
@@ -68,17 +78,16 @@ fn server(tier: Tier) -> ModelServer {
     server
 }
 
-fn start(tier: Tier, bodies: BodyPolicy) -> (ModelServer, Host) {
-    let server = server(tier);
+fn start<S: FarSide>(tier: Tier, bodies: BodyPolicy) -> (S, Host) {
+    let server = server::<S>(tier);
     let host = Host::new(&server).settings(|s| s.bodies = bodies);
     (server, host)
 }
 
-#[test]
-fn chunks_change_nothing() {
+fn chunks_change_nothing<S: FarSide>() {
     for tier in Tier::ALL {
         for bodies in [BodyPolicy::All, BodyPolicy::None, BodyPolicy::Newest(1)] {
-            let (_, mut whole) = start(tier, bodies);
+            let (_, mut whole) = start::<S>(tier, bodies);
             whole.sync_all();
             let wanted = whole.snapshot();
             for (chunk, commits, turn_ms) in [
@@ -89,7 +98,7 @@ fn chunks_change_nothing() {
                 (17, CommitMode::Inline, 60),
                 (1000, CommitMode::Host, 300),
             ] {
-                let (_, mut host) = start(tier, bodies);
+                let (_, mut host) = start::<S>(tier, bodies);
                 host.knobs.chunk = chunk;
                 host.knobs.commits = commits;
                 host.knobs.commit_delay = 5;
@@ -101,12 +110,11 @@ fn chunks_change_nothing() {
     }
 }
 
-#[test]
-fn little_work_at_a_time_changes_nothing() {
-    let (_, mut whole) = start(Tier::Everything, BodyPolicy::All);
+fn little_work_at_a_time_changes_nothing<S: FarSide>() {
+    let (_, mut whole) = start::<S>(Tier::Everything, BodyPolicy::All);
     whole.sync_all();
     for (bytes, responses) in [(1, usize::MAX), (usize::MAX, 1), (50, 2)] {
-        let (_, host) = start(Tier::Everything, BodyPolicy::All);
+        let (_, host) = start::<S>(Tier::Everything, BodyPolicy::All);
         let mut host = host.knobs(|k| k.limit = WorkLimit { bytes, responses });
         host.sync_all();
         assert_same(&host.snapshot(), &whole.snapshot());
@@ -115,12 +123,17 @@ fn little_work_at_a_time_changes_nothing() {
 
 /// A break after every octet of the server's, or every `stride`-th, and then a connection that holds:
 /// the same store, local ids included.
-fn cut_everywhere(tier: Tier, bodies: BodyPolicy, stride: usize, prepare: impl Fn(&ModelServer, &mut Host)) {
-    let (far, mut whole) = start(tier, bodies);
+fn cut_everywhere<S: FarSide>(
+    tier: Tier,
+    bodies: BodyPolicy,
+    stride: usize,
+    prepare: impl Fn(&S, &mut Host),
+) {
+    let (far, mut whole) = start::<S>(tier, bodies);
     prepare(&far, &mut whole);
     let base = {
         let storage = MemoryStorage::new();
-        let (far, mut host) = start_on(&storage, tier, bodies);
+        let (far, mut host) = start_on::<S>(&storage, tier, bodies);
         prepare(&far, &mut host);
         host.drop_connection();
         drop(host);
@@ -145,28 +158,25 @@ fn cut_everywhere(tier: Tier, bodies: BodyPolicy, stride: usize, prepare: impl F
     }
 }
 
-fn start_on(storage: &MemoryStorage, tier: Tier, bodies: BodyPolicy) -> (ModelServer, Host) {
-    let server = server(tier);
+fn start_on<S: FarSide>(storage: &MemoryStorage, tier: Tier, bodies: BodyPolicy) -> (S, Host) {
+    let server = server::<S>(tier);
     let engine = support::host::open(storage.clone()).unwrap();
     let host = Host::with_engine(engine, &server).settings(|s| s.bodies = bodies);
     (server, host)
 }
 
-#[test]
-fn note_43_a_first_sync_cut_at_every_byte() {
-    cut_everywhere(Tier::Everything, BodyPolicy::All, 1, |_, _| {});
-    cut_everywhere(Tier::Bare, BodyPolicy::All, 5, |_, _| {});
+fn note_43_a_first_sync_cut_at_every_byte<S: FarSide>() {
+    cut_everywhere::<S>(Tier::Everything, BodyPolicy::All, 1, |_, _| {});
+    cut_everywhere::<S>(Tier::Bare, BodyPolicy::All, 5, |_, _| {});
 }
 
-#[test]
-fn note_43_a_first_sync_without_bodies_cut_at_every_byte() {
-    cut_everywhere(Tier::Qresync, BodyPolicy::None, 2, |_, _| {});
+fn note_43_a_first_sync_without_bodies_cut_at_every_byte<S: FarSide>() {
+    cut_everywhere::<S>(Tier::Qresync, BodyPolicy::None, 2, |_, _| {});
 }
 
-#[test]
-fn note_43_a_resync_cut_at_every_byte() {
+fn note_43_a_resync_cut_at_every_byte<S: FarSide>() {
     for (tier, stride) in [(Tier::Bare, 1), (Tier::Condstore, 7), (Tier::Qresync, 1), (Tier::Everything, 7)] {
-        cut_everywhere(tier, BodyPolicy::All, stride, |server, host| {
+        cut_everywhere::<S>(tier, BodyPolicy::All, stride, |server, host| {
             host.sync_all();
             server.set_flags("INBOX", 1, &["\\Flagged"]);
             server.move_message("INBOX", 2, "Lists");
@@ -177,10 +187,9 @@ fn note_43_a_resync_cut_at_every_byte() {
     }
 }
 
-#[test]
-fn note_43_a_renumbered_mailbox_cut_at_every_byte() {
+fn note_43_a_renumbered_mailbox_cut_at_every_byte<S: FarSide>() {
     for (tier, stride) in [(Tier::Condstore, 2), (Tier::Everything, 5)] {
-        cut_everywhere(tier, BodyPolicy::All, stride, |server, host| {
+        cut_everywhere::<S>(tier, BodyPolicy::All, stride, |server, host| {
             host.sync_all();
             server.reset_uid_validity("INBOX");
         });
@@ -188,9 +197,8 @@ fn note_43_a_renumbered_mailbox_cut_at_every_byte() {
 }
 
 /// A server that closes after every k-th byte: for every k beyond the handshake it ends.
-#[test]
-fn note_43_a_server_that_closes_after_every_kth_byte() {
-    let server = ModelServer::new(Tier::Everything);
+fn note_43_a_server_that_closes_after_every_kth_byte<S: FarSide>() {
+    let server = S::new(Tier::Everything);
     server.deliver("INBOX", Mail::new(1).attachment(30_000).build());
     for n in 2..6 {
         server.deliver("INBOX", mail(n));

@@ -8,12 +8,42 @@ use mailkeep::{
     SyncScope,
 };
 use support::model::{FULL, Fault, Keywords};
-use support::{Host, ModelServer, mail};
+use support::{FarSide, Host, ModelServer, mail};
+
+both! {
+    what_was_set_aside_can_be_forgotten_when_its_mailbox_is_long_gone,
+    a_copy_of_what_could_not_be_sent_does_not_wait_for_it,
+    a_draft_stays_where_its_newer_version_is_refused,
+    a_draft_is_there_again_where_its_newer_version_is_taken_back,
+    what_others_copied_stays_when_the_original_is_deleted_here,
+    the_name_of_a_mailbox_is_free_when_it_is_deleted_and_not_before,
+    a_mailbox_whose_name_does_not_become_free_is_set_aside,
+    what_was_sent_into_a_mailbox_that_went_does_not_wait_for_ever,
+    what_was_made_here_is_known_again_on_a_server_with_ids,
+    a_person_who_thinks_better_of_a_move_is_heard_until_it_is_sent,
+    a_message_that_is_emptied_away_while_it_moves_is_deleted_and_not_awaited,
+    a_message_on_its_way_into_a_local_mailbox_is_not_lost_when_it_is_moved_back,
+    a_deletion_that_is_being_sent_cannot_be_taken_back,
+    flags_that_were_refused_for_now_follow_a_message_to_its_new_place,
+    flags_that_are_refused_for_now_are_tried_again,
+    what_moves_is_not_shown_as_deleted,
+    a_body_follows_a_message_that_moved_before_it_came,
+    a_mailbox_that_is_not_deleted_after_all_is_subscribed_to_as_before,
+    what_a_move_left_behind_is_not_taken_for_the_message,
+    a_copy_that_arrived_is_remembered_when_the_original_is_numbered_anew,
+    what_did_not_get_its_mark_is_not_gone_with_the_expunge_behind_it,
+    nobody_waits_to_subscribe_to_a_mailbox_that_could_not_be_made,
+    what_is_to_be_sent_from_a_local_mailbox_outlives_it,
+    flags_that_may_have_been_set_are_cleared_again,
+    a_mailbox_that_went_is_known_for_as_long_as_something_is_to_go_there,
+    a_flag_that_is_cleared_while_its_message_is_sent_is_cleared_there,
+    what_is_below_a_mailbox_keeps_its_name_when_it_is_renamed_and_then_deleted,
+}
 
 const BARE: &str = "IMAP4rev1";
 
-fn synced(capabilities: &str) -> (ModelServer, Host) {
-    let server = ModelServer::with_capabilities(capabilities);
+fn synced<S: FarSide>(capabilities: &str) -> (S, Host) {
+    let server = S::with_capabilities(capabilities);
     server.create_as("Trash", Some("\\Trash"));
     server.create("Lists");
     for n in 1..=3 {
@@ -31,7 +61,7 @@ fn id(host: &Host, mailbox: &str, uid: u32) -> MessageId {
     MessageId(host.snapshot().mailbox(mailbox).uid(uid).id)
 }
 
-fn there(server: &ModelServer, mailbox: &str) -> usize {
+fn there<S: FarSide>(server: &S, mailbox: &str) -> usize {
     server.audit().mailboxes[mailbox].messages.len()
 }
 
@@ -51,16 +81,16 @@ fn once(host: &mut Host) {
 }
 
 /// Goes on with a sync until the server has got a command.
-fn until(host: &mut Host, server: &ModelServer, word: &str) {
+fn until<S: FarSide>(host: &mut Host, server: &S, word: &str) {
     server.take_log();
     host.connect().sync(SyncScope::account());
-    while !server.look().log.iter().any(|line| line.contains(word)) {
+    while !server.heard(word) {
         assert!(host.turn() || host.wait(), "{word} never came\n{}", host.said());
     }
 }
 
 #[track_caller]
-fn settle(host: &mut Host, server: &ModelServer) {
+fn settle<S: FarSide>(host: &mut Host, server: &S) {
     host.quiesce();
     host.drop_connection();
     host.sync_all();
@@ -72,16 +102,15 @@ fn settle(host: &mut Host, server: &ModelServer) {
 
 #[test]
 fn flags_that_an_append_could_not_carry_have_an_operation_of_their_own() {
-    let (server, mut host) = synced(BARE);
+    let (server, mut host) = synced::<ModelServer>(BARE);
     server.change().manners.keywords = Keywords::None;
     host.engine.append(host.now, host.inbox(), Draft::new(mail(9)).flag("todo")).expect("appended");
     settle(&mut host, &server);
     assert!(matches!(&pending(&host)[..], [o] if matches!(o.kind, OperationKind::SetFlags { .. })));
 }
 
-#[test]
-fn what_was_set_aside_can_be_forgotten_when_its_mailbox_is_long_gone() {
-    let (server, mut host) = synced(FULL);
+fn what_was_set_aside_can_be_forgotten_when_its_mailbox_is_long_gone<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let lists = host.mailbox("Lists");
     host.engine.copy_messages(host.now, &[id(&host, "INBOX", 1)], lists).expect("copied");
     host.engine.delete_mailbox(host.now, lists).expect("deleted");
@@ -94,9 +123,8 @@ fn what_was_set_aside_can_be_forgotten_when_its_mailbox_is_long_gone() {
     settle(&mut host, &server);
 }
 
-#[test]
-fn a_copy_of_what_could_not_be_sent_does_not_wait_for_it() {
-    let (server, mut host) = synced(FULL);
+fn a_copy_of_what_could_not_be_sent_does_not_wait_for_it<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let new = host.engine.append(host.now, host.mailbox("Lists"), Draft::new(mail(9))).expect("appended");
     host.engine.copy_messages(host.now, &[new], host.inbox()).expect("copied");
     server.fault("APPEND", 1, Fault::no("NOPERM"));
@@ -104,9 +132,8 @@ fn a_copy_of_what_could_not_be_sent_does_not_wait_for_it() {
     assert_eq!((there(&server, "INBOX"), there(&server, "Lists")), (4, 0), "{}", host.said());
 }
 
-#[test]
-fn a_draft_stays_where_its_newer_version_is_refused() {
-    let (server, mut host) = synced(FULL);
+fn a_draft_stays_where_its_newer_version_is_refused<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let one = id(&host, "INBOX", 1);
     host.engine.replace_draft(host.now, one, Draft::new(mail(9))).expect("saved");
     server.fault("APPEND", 1, Fault::no("OVERQUOTA"));
@@ -115,9 +142,8 @@ fn a_draft_stays_where_its_newer_version_is_refused() {
     assert!(host.engine.message(one).is_ok(), "it is shown again");
 }
 
-#[test]
-fn a_draft_is_there_again_where_its_newer_version_is_taken_back() {
-    let (server, mut host) = synced(FULL);
+fn a_draft_is_there_again_where_its_newer_version_is_taken_back<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let one = id(&host, "INBOX", 1);
     host.engine.replace_draft(host.now, one, Draft::new(mail(9))).expect("saved");
     let newer = pending(&host).into_iter().find(|o| matches!(o.kind, OperationKind::Append { .. }));
@@ -127,10 +153,9 @@ fn a_draft_is_there_again_where_its_newer_version_is_taken_back() {
     assert!(host.engine.message(one).is_ok());
 }
 
-#[test]
-fn what_others_copied_stays_when_the_original_is_deleted_here() {
+fn what_others_copied_stays_when_the_original_is_deleted_here<S: FarSide>() {
     for set in [BARE, "IMAP4rev1 UIDPLUS", "IMAP4rev1 CONDSTORE ENABLE UIDPLUS"] {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let one = id(&host, "INBOX", 1);
         let copy = server.copy("INBOX", 1, "INBOX");
         host.engine.expunge_messages(host.now, &[one]).expect("deleted");
@@ -141,9 +166,8 @@ fn what_others_copied_stays_when_the_original_is_deleted_here() {
     }
 }
 
-#[test]
-fn the_name_of_a_mailbox_is_free_when_it_is_deleted_and_not_before() {
-    let (server, mut host) = synced(FULL);
+fn the_name_of_a_mailbox_is_free_when_it_is_deleted_and_not_before<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     host.engine.delete_mailbox(host.now, host.mailbox("Lists")).expect("deleted");
     let again = host.engine.create_mailbox(host.now, host.account, NewMailbox::named("Lists"));
     assert!(matches!(again, Err(Error::Invalid { .. })), "{again:?}");
@@ -153,9 +177,8 @@ fn the_name_of_a_mailbox_is_free_when_it_is_deleted_and_not_before() {
     host.assert_in_step();
 }
 
-#[test]
-fn a_mailbox_whose_name_does_not_become_free_is_set_aside() {
-    let (server, mut host) = synced(FULL);
+fn a_mailbox_whose_name_does_not_become_free_is_set_aside<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let lists = host.mailbox("Lists");
     host.engine.rename_mailbox(host.now, lists, "Old").expect("renamed");
     host.engine.create_mailbox(host.now, host.account, NewMailbox::named("Lists")).expect("made");
@@ -168,9 +191,8 @@ fn a_mailbox_whose_name_does_not_become_free_is_set_aside() {
     host.assert_in_step();
 }
 
-#[test]
-fn what_was_sent_into_a_mailbox_that_went_does_not_wait_for_ever() {
-    let (server, mut host) = synced(BARE);
+fn what_was_sent_into_a_mailbox_that_went_does_not_wait_for_ever<S: FarSide>() {
+    let (server, mut host) = synced::<S>(BARE);
     host.engine.move_messages(host.now, &[id(&host, "INBOX", 1)], host.mailbox("Lists")).expect("moved");
     server.fault("COPY", 1, Fault::CutAfter);
     once(&mut host);
@@ -181,18 +203,17 @@ fn what_was_sent_into_a_mailbox_that_went_does_not_wait_for_ever() {
 
 #[test]
 fn a_mailbox_of_which_a_name_is_left_is_empty() {
-    let (server, mut host) = synced(FULL);
+    let (server, mut host) = synced::<ModelServer>(FULL);
     server.create("Lists/a");
     server.deliver("Lists", mail(9));
     host.sync_all();
-    server.change().delete_mailbox("Lists", support::model::By::Other).expect("deleted");
+    server.try_delete("Lists").expect("deleted");
     host.sync_all();
     assert_eq!(host.engine.mailbox(host.mailbox("Lists")).expect("it is listed").total, 0);
 }
 
-#[test]
-fn what_was_made_here_is_known_again_on_a_server_with_ids() {
-    let (server, mut host) = synced(FULL);
+fn what_was_made_here_is_known_again_on_a_server_with_ids<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let new = host.engine.append(host.now, host.mailbox("Lists"), Draft::new(mail(9))).expect("appended");
     settle(&mut host, &server);
     server.reset_uid_validity("Lists");
@@ -202,10 +223,9 @@ fn what_was_made_here_is_known_again_on_a_server_with_ids() {
     assert_eq!(server.take_body_octets(), 0);
 }
 
-#[test]
-fn a_person_who_thinks_better_of_a_move_is_heard_until_it_is_sent() {
+fn a_person_who_thinks_better_of_a_move_is_heard_until_it_is_sent<S: FarSide>() {
     for set in [BARE, FULL] {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let one = id(&host, "INBOX", 1);
         host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
         until(&mut host, &server, "SELECT");
@@ -215,9 +235,8 @@ fn a_person_who_thinks_better_of_a_move_is_heard_until_it_is_sent() {
     }
 }
 
-#[test]
-fn a_message_that_is_emptied_away_while_it_moves_is_deleted_and_not_awaited() {
-    let (server, mut host) = synced(FULL);
+fn a_message_that_is_emptied_away_while_it_moves_is_deleted_and_not_awaited<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let one = id(&host, "INBOX", 1);
     host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
     until(&mut host, &server, "SELECT");
@@ -226,9 +245,8 @@ fn a_message_that_is_emptied_away_while_it_moves_is_deleted_and_not_awaited() {
     assert_eq!((there(&server, "INBOX"), there(&server, "Lists")), (2, 0), "{}", host.said());
 }
 
-#[test]
-fn a_message_on_its_way_into_a_local_mailbox_is_not_lost_when_it_is_moved_back() {
-    let (server, mut host) = synced(FULL);
+fn a_message_on_its_way_into_a_local_mailbox_is_not_lost_when_it_is_moved_back<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let one = id(&host, "INBOX", 1);
     let attic = NewMailbox::named("Attic").local();
     let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
@@ -240,9 +258,8 @@ fn a_message_on_its_way_into_a_local_mailbox_is_not_lost_when_it_is_moved_back()
     host.assert_in_step();
 }
 
-#[test]
-fn a_deletion_that_is_being_sent_cannot_be_taken_back() {
-    let (server, mut host) = synced(FULL);
+fn a_deletion_that_is_being_sent_cannot_be_taken_back<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let one = id(&host, "INBOX", 1);
     host.engine.expunge_messages(host.now, &[one]).expect("deleted");
     until(&mut host, &server, "EXPUNGE");
@@ -252,9 +269,8 @@ fn a_deletion_that_is_being_sent_cannot_be_taken_back() {
     settle(&mut host, &server);
 }
 
-#[test]
-fn flags_that_were_refused_for_now_follow_a_message_to_its_new_place() {
-    let (server, mut host) = synced(BARE);
+fn flags_that_were_refused_for_now_follow_a_message_to_its_new_place<S: FarSide>() {
+    let (server, mut host) = synced::<S>(BARE);
     let all: Vec<_> = (1..=3).map(|uid| id(&host, "INBOX", uid)).collect();
     host.engine.set_flags(host.now, &all, &FlagChange::default().set("\\Seen")).expect("set");
     host.engine.move_messages(host.now, &all[1..2], host.mailbox("Lists")).expect("moved");
@@ -264,9 +280,8 @@ fn flags_that_were_refused_for_now_follow_a_message_to_its_new_place() {
     assert!(moved.flags.contains("\\Seen"), "{:?}\n{}", moved.flags, host.said());
 }
 
-#[test]
-fn flags_that_are_refused_for_now_are_tried_again() {
-    let (server, mut host) = synced(FULL);
+fn flags_that_are_refused_for_now_are_tried_again<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let one = id(&host, "INBOX", 1);
     host.engine.set_flags(host.now, &[one], &FlagChange::default().set("\\Seen")).expect("set");
     server.fault("STORE", 1, Fault::no("INUSE"));
@@ -276,9 +291,8 @@ fn flags_that_are_refused_for_now_are_tried_again() {
     assert_eq!(pending(&host), []);
 }
 
-#[test]
-fn what_moves_is_not_shown_as_deleted() {
-    let (server, mut host) = synced(BARE);
+fn what_moves_is_not_shown_as_deleted<S: FarSide>() {
+    let (server, mut host) = synced::<S>(BARE);
     let one = id(&host, "INBOX", 1);
     host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
     server.fault("LIST", 1, Fault::CutBefore);
@@ -287,9 +301,8 @@ fn what_moves_is_not_shown_as_deleted() {
     assert!(!row.flags.flags.contains(Flags::DELETED), "{:?}\n{}", row.flags, host.said());
 }
 
-#[test]
-fn a_body_follows_a_message_that_moved_before_it_came() {
-    let (server, mut host) = synced("IMAP4rev1 UIDPLUS MOVE");
+fn a_body_follows_a_message_that_moved_before_it_came<S: FarSide>() {
+    let (server, mut host) = synced::<S>("IMAP4rev1 UIDPLUS MOVE");
     server.deliver("Lists", mail(8));
     host.sync_all();
     server.deliver("INBOX", mail(9));
@@ -300,9 +313,8 @@ fn a_body_follows_a_message_that_moved_before_it_came() {
     host.assert_in_step();
 }
 
-#[test]
-fn a_mailbox_that_is_not_deleted_after_all_is_subscribed_to_as_before() {
-    let (server, mut host) = synced(FULL);
+fn a_mailbox_that_is_not_deleted_after_all_is_subscribed_to_as_before<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let lists = host.mailbox("Lists");
     host.engine.subscribe(host.now, lists, false).expect("no longer");
     host.engine.delete_mailbox(host.now, lists).expect("deleted");
@@ -311,9 +323,8 @@ fn a_mailbox_that_is_not_deleted_after_all_is_subscribed_to_as_before() {
     host.assert_in_step();
 }
 
-#[test]
-fn what_a_move_left_behind_is_not_taken_for_the_message() {
-    let (server, mut host) = synced(BARE);
+fn what_a_move_left_behind_is_not_taken_for_the_message<S: FarSide>() {
+    let (server, mut host) = synced::<S>(BARE);
     let one = id(&host, "INBOX", 1);
     host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
     settle(&mut host, &server);
@@ -326,9 +337,8 @@ fn what_a_move_left_behind_is_not_taken_for_the_message() {
     assert_eq!(id(&host, "Lists", 1), one);
 }
 
-#[test]
-fn a_copy_that_arrived_is_remembered_when_the_original_is_numbered_anew() {
-    let (server, mut host) = synced("IMAP4rev1 UIDPLUS");
+fn a_copy_that_arrived_is_remembered_when_the_original_is_numbered_anew<S: FarSide>() {
+    let (server, mut host) = synced::<S>("IMAP4rev1 UIDPLUS");
     let one = id(&host, "INBOX", 1);
     host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
     server.fault("STORE", 1, Fault::CutBefore);
@@ -339,9 +349,8 @@ fn a_copy_that_arrived_is_remembered_when_the_original_is_numbered_anew() {
     host.assert_in_step();
 }
 
-#[test]
-fn what_did_not_get_its_mark_is_not_gone_with_the_expunge_behind_it() {
-    let (server, mut host) = synced("IMAP4rev1 UIDPLUS");
+fn what_did_not_get_its_mark_is_not_gone_with_the_expunge_behind_it<S: FarSide>() {
+    let (server, mut host) = synced::<S>("IMAP4rev1 UIDPLUS");
     host.engine.expunge_messages(host.now, &[id(&host, "INBOX", 1)]).expect("deleted");
     server.fault("STORE", 1, Fault::no("INUSE"));
     once(&mut host);
@@ -350,9 +359,8 @@ fn what_did_not_get_its_mark_is_not_gone_with_the_expunge_behind_it() {
     host.assert_in_step();
 }
 
-#[test]
-fn nobody_waits_to_subscribe_to_a_mailbox_that_could_not_be_made() {
-    let (server, mut host) = synced(FULL);
+fn nobody_waits_to_subscribe_to_a_mailbox_that_could_not_be_made<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let new = NewMailbox::named("New");
     let new = host.engine.create_mailbox(host.now, host.account, new).expect("made");
     host.engine.subscribe(host.now, new, true).expect("subscribed");
@@ -360,9 +368,8 @@ fn nobody_waits_to_subscribe_to_a_mailbox_that_could_not_be_made() {
     settle(&mut host, &server);
 }
 
-#[test]
-fn what_is_to_be_sent_from_a_local_mailbox_outlives_it() {
-    let (server, mut host) = synced(FULL);
+fn what_is_to_be_sent_from_a_local_mailbox_outlives_it<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let attic = NewMailbox::named("Attic").local();
     let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
     let new = host.engine.append(host.now, attic, Draft::new(mail(9)).flag("todo")).expect("appended");
@@ -373,9 +380,8 @@ fn what_is_to_be_sent_from_a_local_mailbox_outlives_it() {
     assert_eq!(host.engine.message(new).expect("it is shown").row.flags.keywords(), ["todo"]);
 }
 
-#[test]
-fn flags_that_may_have_been_set_are_cleared_again() {
-    let (server, mut host) = synced(FULL);
+fn flags_that_may_have_been_set_are_cleared_again<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let one = id(&host, "INBOX", 1);
     host.engine.set_flags(host.now, &[one], &FlagChange::default().set("\\Flagged")).expect("set");
     server.fault("STORE", 1, Fault::CutAfter);
@@ -388,7 +394,7 @@ fn flags_that_may_have_been_set_are_cleared_again() {
 
 #[test]
 fn what_an_expunge_took_before_it_was_refused_is_done() {
-    let (server, mut host) = synced("IMAP4rev1 UIDPLUS");
+    let (server, mut host) = synced::<ModelServer>("IMAP4rev1 UIDPLUS");
     host.engine.expunge_messages(host.now, &[id(&host, "INBOX", 1), id(&host, "INBOX", 2)]).expect("deleted");
     server.fault("EXPUNGE", 1, Fault::partly(1, "NOPERM"));
     settle(&mut host, &server);
@@ -396,9 +402,8 @@ fn what_an_expunge_took_before_it_was_refused_is_done() {
     assert_eq!(there(&server, "INBOX"), 2);
 }
 
-#[test]
-fn a_mailbox_that_went_is_known_for_as_long_as_something_is_to_go_there() {
-    let (server, mut host) = synced(FULL);
+fn a_mailbox_that_went_is_known_for_as_long_as_something_is_to_go_there<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let new = host.engine.append(host.now, host.mailbox("Lists"), Draft::new(mail(9))).expect("appended");
     server.fault("APPEND", 1, Fault::CutAfter);
     once(&mut host);
@@ -415,9 +420,8 @@ fn a_mailbox_that_went_is_known_for_as_long_as_something_is_to_go_there() {
     assert_eq!(there(&server, "Lists"), 1);
 }
 
-#[test]
-fn a_flag_that_is_cleared_while_its_message_is_sent_is_cleared_there() {
-    let (server, mut host) = synced(FULL);
+fn a_flag_that_is_cleared_while_its_message_is_sent_is_cleared_there<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let draft = Draft::new(mail(9)).flag("\\Flagged");
     let new = host.engine.append(host.now, host.mailbox("Lists"), draft).expect("appended");
     until(&mut host, &server, "APPEND");
@@ -427,9 +431,8 @@ fn a_flag_that_is_cleared_while_its_message_is_sent_is_cleared_there() {
     assert!(flags.is_empty(), "{flags:?}\n{}", host.said());
 }
 
-#[test]
-fn what_is_below_a_mailbox_keeps_its_name_when_it_is_renamed_and_then_deleted() {
-    let (server, mut host) = synced(FULL);
+fn what_is_below_a_mailbox_keeps_its_name_when_it_is_renamed_and_then_deleted<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     server.create("Lists/a");
     host.sync_all();
     let lists = host.mailbox("Lists");
@@ -441,7 +444,7 @@ fn what_is_below_a_mailbox_keeps_its_name_when_it_is_renamed_and_then_deleted() 
 
 #[test]
 fn what_went_behind_a_store_that_was_refused_is_deleted_and_not_set_aside() {
-    let (server, mut host) = synced("IMAP4rev1 UIDPLUS");
+    let (server, mut host) = synced::<ModelServer>("IMAP4rev1 UIDPLUS");
     host.engine.expunge_messages(host.now, &[id(&host, "INBOX", 1)]).expect("deleted");
     server.fault("STORE", 1, Fault::partly(1, "READ-ONLY"));
     settle(&mut host, &server);

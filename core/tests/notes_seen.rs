@@ -4,12 +4,19 @@ mod support;
 
 use mailkeep::message::ContentHasher;
 use mailkeep::{BodyPolicy, Role, SyncScope};
-use support::{Host, Mail, ModelServer, Script, Tier, mail};
+use support::{FarSide, Host, Mail, ModelServer, Script, Tier, mail};
+
+both! {
+    note_65_no_blank_line_behind_the_header,
+    note_66_tags_and_continuations_inside_literals_are_data,
+    note_72_exact_bytes_whatever_they_are,
+    note_71_keywords_of_any_length_and_case_are_read,
+}
 
 /// Syncs messages given as bytes, over input cut in several ways; each comes to the byte.
-fn comes_to_the_byte(messages: &[Vec<u8>]) {
+fn comes_to_the_byte<S: FarSide>(messages: &[Vec<u8>]) {
     for tier in Tier::ALL {
-        let server = ModelServer::new(tier);
+        let server = S::new(tier);
         for raw in messages {
             server.deliver("INBOX", raw.clone());
         }
@@ -27,8 +34,7 @@ fn comes_to_the_byte(messages: &[Vec<u8>]) {
     }
 }
 
-#[test]
-fn note_65_no_blank_line_behind_the_header() {
+fn note_65_no_blank_line_behind_the_header<S: FarSide>() {
     let odd: Vec<Vec<u8>> = vec![
         b"Subject: No end\r\nFrom: ann@example.org\r\n".to_vec(),
         b"Subject: No end, no line end\r\nFrom: ann@example.org".to_vec(),
@@ -37,10 +43,10 @@ fn note_65_no_blank_line_behind_the_header() {
         b"\r\n".to_vec(),
         mail(9),
     ];
-    comes_to_the_byte(&odd);
+    comes_to_the_byte::<S>(&odd);
     // In the list it is a message like any other, with and without its body.
     for tier in Tier::ALL {
-        let server = ModelServer::new(tier);
+        let server = S::new(tier);
         server.deliver("INBOX", odd[0].clone());
         server.deliver("INBOX", mail(9));
         let mut host = Host::new(&server).settings(|s| s.bodies = BodyPolicy::None);
@@ -64,8 +70,8 @@ fn tempting_lines(tag_prefix: &str) -> String {
 }
 
 /// The letters of the tags that a host's connections use.
-fn tag_prefix() -> String {
-    let server = ModelServer::new(Tier::Bare);
+fn tag_prefix<S: FarSide>() -> String {
+    let server = S::new(Tier::Bare);
     let mut host = Host::new(&server);
     host.sync_all();
     let said = String::from_utf8_lossy(&host.transcript).into_owned();
@@ -73,16 +79,15 @@ fn tag_prefix() -> String {
     first.chars().take_while(|c| !c.is_ascii_digit() && *c != ' ').collect()
 }
 
-#[test]
-fn note_66_tags_and_continuations_inside_literals_are_data() {
-    let prefix = tag_prefix();
+fn note_66_tags_and_continuations_inside_literals_are_data<S: FarSide>() {
+    let prefix = tag_prefix::<S>();
     assert!(!prefix.is_empty());
     let text = tempting_lines(&prefix);
     let messages = [mail(1), Mail::new(2).text(&text).build(), Mail::new(3).text(&text).build(), mail(4)];
-    comes_to_the_byte(&messages);
+    comes_to_the_byte::<S>(&messages);
     for tier in Tier::ALL {
         // In headers and previews too.
-        let server = ModelServer::new(tier);
+        let server = S::new(tier);
         let header = format!("Subject: Plain\r\n {prefix}3 OK fetched\r\nFrom: x@example.org\r\n\r\n{text}");
         server.deliver("INBOX", header.into_bytes());
         server.deliver("INBOX", mail(1));
@@ -93,7 +98,8 @@ fn note_66_tags_and_continuations_inside_literals_are_data() {
         host.try_sync(SyncScope::only([inbox]).with_bodies(BodyPolicy::All)).unwrap();
         let here = host.snapshot();
         assert_eq!(here.mailbox("INBOX").uids(), [1, 2], "{tier:?}");
-        let raw: Vec<_> = server.save("INBOX").held.iter().map(|m| Some(m.raw.to_vec())).collect();
+        let held = server.audit().mailboxes["INBOX"].messages.clone();
+        let raw: Vec<_> = held.iter().map(|m| Some(m.raw.to_vec())).collect();
         let came: Vec<_> = here.mailbox("INBOX").messages.iter().map(|m| m.raw.clone()).collect();
         assert_eq!(came, raw, "{tier:?}");
     }
@@ -116,8 +122,7 @@ fn note_66_no_two_connections_share_their_tags() {
     assert!(prefixes.len() > 5, "tags come of the host's seed: {prefixes:?}");
 }
 
-#[test]
-fn note_72_exact_bytes_whatever_they_are() {
+fn note_72_exact_bytes_whatever_they_are<S: FarSide>() {
     let text = mail(7);
     let without_end = text[..text.len() - 2].to_vec();
     let line_feeds: Vec<u8> = text.iter().copied().filter(|b| *b != b'\r').collect();
@@ -128,7 +133,7 @@ fn note_72_exact_bytes_whatever_they_are() {
         raw
     };
     let more = [text.clone(), b"\r\n\r\n".to_vec()].concat();
-    comes_to_the_byte(&[
+    comes_to_the_byte::<S>(&[
         text,
         without_end,
         line_feeds,
@@ -184,10 +189,9 @@ fn note_04_an_expunge_held_back_is_heard_of_the_next_time() {
     assert_eq!(host.take_problems(), Vec::<String>::new());
 }
 
-#[test]
-fn note_71_keywords_of_any_length_and_case_are_read() {
+fn note_71_keywords_of_any_length_and_case_are_read<S: FarSide>() {
     for tier in Tier::ALL {
-        let server = ModelServer::new(tier);
+        let server = S::new(tier);
         let long = "k".repeat(60);
         server.deliver_with("INBOX", mail(1), &[&long, "Work", "$forwarded"], None);
         let mut host = Host::new(&server);
