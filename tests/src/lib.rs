@@ -6,7 +6,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`dovecot`], [`cyrus`] | a private server each, with users made on demand |
+//! | [`dovecot`], [`cyrus`], [`courier`] | a private server each, with users made on demand |
 //! | [`proxy`] | between client and server: counts round trips, hides capabilities, cuts, records |
 //! | [`corpus`] | real, synthetic and odd messages |
 //! | [`compare`] | what Python's imaplib sees on a server against what the program lists |
@@ -22,6 +22,7 @@
 
 pub mod compare;
 pub mod corpus;
+pub mod courier;
 pub mod cyrus;
 pub mod dovecot;
 pub mod fixture;

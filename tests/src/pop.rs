@@ -1,8 +1,10 @@
 //! What Python's poplib, which shares no code with the engine, sees in a maildrop; and what every POP3 server is
 //! gone through with.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use mailkeep::{
@@ -15,13 +17,25 @@ use crate::host::{Run, password, run_later};
 use crate::program::Program;
 use crate::server::{MailServer, Scratch, run};
 
-/// The SHA-256 of every message of a maildrop by its UIDL, in hexadecimal.
+/// The SHA-256 of every message of a maildrop by its UIDL, in hexadecimal; in UTF8 mode where the server has one, as the engine
+/// does.
 pub fn maildrop(port: u16, user: &str, password: &str) -> BTreeMap<String, String> {
+    maildrop_as(port, user, password, true)
+}
+
+/// The same without UTF8 mode, in which some servers show other messages in place of those with 8-bit headers (RFC 6856 §2.1).
+pub fn plain_maildrop(port: u16, user: &str, password: &str) -> BTreeMap<String, String> {
+    maildrop_as(port, user, password, false)
+}
+
+fn maildrop_as(port: u16, user: &str, password: &str, utf8: bool) -> BTreeMap<String, String> {
     const SCRIPT: &str = "
 import hashlib, json, poplib, sys
 poplib._MAXLINE = 1 << 30
-port, user, password = sys.argv[1:]
+port, user, password, mode = sys.argv[1:]
 drop = poplib.POP3('127.0.0.1', int(port))
+if mode == 'utf8' and 'UTF8' in drop.capa():
+    drop.utf8()
 drop.user(user)
 drop.pass_(password)
 all = {}
@@ -33,8 +47,27 @@ drop.quit()
 print(json.dumps(all))
 ";
     let port = port.to_string();
-    let out = run(Command::new("python3").args(["-c", SCRIPT, &port, user, password]));
+    let mode = if utf8 { "utf8" } else { "plain" };
+    let out = run(Command::new("python3").args(["-c", SCRIPT, &port, user, password, mode]));
     serde_json::from_slice(&out).expect("the script prints JSON")
+}
+
+/// What CAPA says before anybody has signed in: each capability with its parameters.
+pub fn capabilities(port: u16) -> BTreeMap<String, Vec<String>> {
+    const SCRIPT: &str = "
+import json, poplib, sys
+drop = poplib.POP3('127.0.0.1', int(sys.argv[1]))
+print(json.dumps(drop.capa()))
+drop.quit()
+";
+    let out = run(Command::new("python3").args(["-c", SCRIPT, &port.to_string()]));
+    serde_json::from_slice(&out).expect("the script prints JSON")
+}
+
+/// The time that a server wants between two logins of one user (RFC 2449 §6.5).
+fn login_delay(port: u16) -> Duration {
+    let told = capabilities(port).remove("LOGIN-DELAY").and_then(|words| words.first()?.parse().ok());
+    Duration::from_secs(told.unwrap_or(0))
 }
 
 /// The hashes alone, sorted: messages may be equal.
@@ -53,6 +86,7 @@ pub struct Client {
     pub account: AccountId,
     port: u16,
     user: String,
+    syncs: Cell<u32>,
 }
 
 impl Client {
@@ -62,15 +96,17 @@ impl Client {
         let mut settings = AccountSettings::pop3("pop", "127.0.0.1", user);
         (settings.port, settings.security, settings.keep) = (port, Security::Insecure, keep);
         let account = engine.add_account(settings).expect("the settings fit");
-        Self { engine, account, port, user: user.to_owned() }
+        Self { engine, account, port, user: user.to_owned(), syncs: Cell::new(0) }
     }
 
-    /// Syncs with a wall clock that goes so many days ahead.
+    /// Syncs with a wall clock that goes so many days ahead, and a minute for each sync before: some servers want a
+    /// time between two logins.
     pub fn sync(&self, days: u64) -> Run {
         let options = ConnectionOptions::new([7; 32], false);
         let mut connection = self.engine.connect(self.account, options).expect("the engine connects");
         connection.sync(SyncScope::account());
-        let ahead = Duration::from_secs(days * 24 * 3600);
+        let minutes = self.syncs.replace(self.syncs.get() + 1);
+        let ahead = Duration::from_secs(days * 24 * 3600 + u64::from(minutes) * 60);
         let run = run_later(&mut connection, self.port, password(&self.user, "secret"), ahead, |_| ());
         assert_eq!(self.engine.verify().expect("the store can be read").problems, Vec::<String>::new());
         run
@@ -139,7 +175,11 @@ fn wall_ms(days: u64) -> i64 {
     (now + Duration::from_secs(days * 24 * 3600)).as_millis() as i64
 }
 
-/// The program, from `account add` to the dry run.
+/// How the program ends where a server does not do what it was asked.
+const SERVER: i32 = 6;
+
+/// The program, from `account add` to the dry run. Where the server wants a time between two logins, a sync before it is
+/// over says so and leaves the server alone.
 pub fn program(server: &dyn MailServer, fill: &dyn Fn(&str, usize)) {
     let scratch = Scratch::new("pop");
     server.add_user("popprog", "secret");
@@ -147,6 +187,13 @@ pub fn program(server: &dyn MailServer, fill: &dyn Fn(&str, usize)) {
     let program = Program::new(&scratch.path().join("mail.redb"), "secret");
     program.add_pop3("pop", server.pop3_port(), "popprog", "on-server");
     assert_eq!(program.sync(&[]).messages_added, 25);
+    let delay = login_delay(server.pop3_port());
+    if !delay.is_zero() {
+        let early = program.try_sync(&[]);
+        assert_eq!(early.code, Some(SERVER), "{early:?}");
+        assert!(early.stderr.contains("try again in"), "{early:?}");
+        thread::sleep(delay);
+    }
     assert_eq!(program.sync(&[]).messages_added, 0);
     assert_eq!(program.list("INBOX").len(), 25);
     program.verify();
