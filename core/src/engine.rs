@@ -29,7 +29,8 @@ use crate::sync::session::Session;
 pub struct EngineOptions {
     /// Octets of the database kept in memory.
     pub cache_bytes: usize,
-    /// Octets that a batch gathers before it is committed. Larger is faster, up to 4 MiB, and costs memory.
+    /// Octets that a batch gathers before it is committed. Larger is faster, up to 8 MiB, since each commit waits for
+    /// the disk twice; two batches are in memory at a time.
     pub batch_bytes: usize,
     /// Keep what makes reopening after an unclean end take milliseconds, at one more sync a commit.
     pub quick_repair: bool,
@@ -44,7 +45,7 @@ impl EngineOptions {
     pub fn new(seed: u64) -> EngineOptions {
         EngineOptions {
             cache_bytes: 16 << 20,
-            batch_bytes: 4 << 20,
+            batch_bytes: 8 << 20,
             quick_repair: true,
             limits: Limits::DEFAULT,
             seed,

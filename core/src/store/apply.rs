@@ -221,10 +221,10 @@ pub(super) fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Out
     if let Some((content, false)) = found {
         called(w, content, &fact)?;
     }
-    let body = fact.body.take();
+    let mut body = fact.body.take();
     let (content, provisional) = match found {
         Some(found) => found,
-        None => (new_content(w, account, own_id, &mut fact, body.as_ref())?, false),
+        None => (new_content(w, account, own_id, &mut fact, body.as_mut())?, false),
     };
     let reused = match hidden {
         Some(_) => Some(own_id),
@@ -401,7 +401,7 @@ fn new_content(
     account: AccountId,
     message: MessageId,
     fact: &mut MessageFact,
-    body: Option<&StagedBody>,
+    body: Option<&mut StagedBody>,
 ) -> Result<ContentId> {
     let id = content_id(w, message)?;
     let summary = Summary::default();
@@ -458,7 +458,7 @@ pub(super) fn attach(
     w: &mut Writer<'_>,
     id: MessageId,
     fact: &mut MessageFact,
-    body: StagedBody,
+    mut body: StagedBody,
     outcome: &mut Outcome,
 ) -> Result<bool> {
     let Some(message) = w.message(id)? else { return Ok(false) };
@@ -487,14 +487,14 @@ pub(super) fn attach(
         orphans::drop_unheld(w, message.content)?;
         content.body = None;
         content.email_ids.clear();
-        write_body(w, own, &mut content, fact, &body)?;
+        write_body(w, own, &mut content, fact, &mut body)?;
         now_has = own;
     } else {
         // What was known of the parts beforehand goes: the bytes tell.
         w.tables.details.remove(keys::content(message.content).as_slice())?;
         parts::drop_all(w, message.content)?;
         identity::forget(w, message.content, &content)?;
-        write_body(w, message.content, &mut content, fact, &body)?;
+        write_body(w, message.content, &mut content, fact, &mut body)?;
     }
     view::alter(w, id, |_, message, _| {
         message.size = len;
@@ -511,15 +511,15 @@ fn write_body(
     id: ContentId,
     content: &mut ContentRecord,
     fact: &mut MessageFact,
-    body: &StagedBody,
+    body: &mut StagedBody,
 ) -> Result<()> {
     let hash = body.hash.ok_or(Error::Misuse("a batch was applied unprepared"))?;
     if let Some(reading) = fact.reading.take() {
         content.summary = reading.summary;
     }
+    let len = body.len();
     let (pack, start) = packs::keep(w, body)?;
-    content.body =
-        Some(BodyRecord { pack, len: body.len(), sha256: hash.raw, canonical: hash.canonical, start });
+    content.body = Some(BodyRecord { pack, len, sha256: hash.raw, canonical: hash.canonical, start });
     identity::enter(w, id, content)?;
     w.put_content(id, content)
 }

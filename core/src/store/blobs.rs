@@ -21,8 +21,8 @@ pub(crate) const LARGEST: usize = 16 * PAGE - OVERHEAD;
 const PLAIN: u8 = 0;
 const DEFLATE: u8 = 1;
 
-/// Splits off the first piece to store of what is left.
-fn piece(len: usize) -> usize {
+/// The length of the first chunk to store of what is left.
+pub(super) fn piece(len: usize) -> usize {
     let mut pages = 16;
     while pages > 1 {
         if len >= pages * PAGE - OVERHEAD {
@@ -37,13 +37,26 @@ fn piece(len: usize) -> usize {
 pub(crate) fn append(tables: &mut Tables<'_>, blob: u64, mut offset: u64, mut data: &[u8]) -> Result<()> {
     while !data.is_empty() {
         let (head, rest) = data.split_at(piece(data.len()));
-        let key = keys::chunk(blob, offset);
-        let mut value = tables.blobs.insert_reserve(key.as_slice(), head.len() + 1)?;
-        value.as_mut()[0] = PLAIN;
-        value.as_mut()[1..].copy_from_slice(head);
+        append_with(tables, blob, offset, head.len(), |room| room.copy_from_slice(head))?;
         offset += head.len() as u64;
         data = rest;
     }
+    Ok(())
+}
+
+/// Appends one chunk of `len` octets, at most [`LARGEST`], which `fill` puts where they are stored.
+pub(super) fn append_with(
+    tables: &mut Tables<'_>,
+    blob: u64,
+    offset: u64,
+    len: usize,
+    fill: impl FnOnce(&mut [u8]),
+) -> Result<()> {
+    let key = keys::chunk(blob, offset);
+    let mut value = tables.blobs.insert_reserve(key.as_slice(), len + 1)?;
+    let (kind, room) = value.as_mut().split_first_mut().expect("room for one octet more was reserved");
+    *kind = PLAIN;
+    fill(room);
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! there are a tenth as many, and no message's end leaves the rest of a page empty. What goes out of a
 //! pack is cut out of it.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::error::Result;
@@ -19,26 +20,32 @@ use crate::store::writer::Writer;
 pub(crate) struct Packs {
     /// The pack's blob, named by the first body in it.
     blob: Option<u64>,
-    /// Octets written under it, and those that wait for a chunk to be full.
+    /// Octets written under it.
     written: u64,
-    waiting: Vec<u8>,
+    /// What waits for a chunk to be full: so many octets, in pieces, of the first of which some are written. A body's octets are
+    /// copied once, into the database's page.
+    held: usize,
+    waiting: VecDeque<Vec<u8>>,
+    begun: usize,
     /// Bodies that go: a blob, and where in it.
     gone: Vec<(u64, Range<u64>)>,
 }
 
 impl Packs {
     /// Adds a body that is all in memory. Gives the blob that it is in, and where it begins there.
-    pub(crate) fn add(&mut self, tables: &mut Tables<'_>, blob: u64, data: &[Vec<u8>]) -> Result<(u64, u64)> {
+    pub(crate) fn add(
+        &mut self,
+        tables: &mut Tables<'_>,
+        blob: u64,
+        data: Vec<Vec<u8>>,
+    ) -> Result<(u64, u64)> {
         let blob = *self.blob.get_or_insert(blob);
-        let start = self.written + self.waiting.len() as u64;
-        for mut data in data.iter().map(Vec::as_slice) {
-            while !data.is_empty() {
-                let (head, rest) = data.split_at(data.len().min(LARGEST - self.waiting.len()));
-                self.waiting.extend_from_slice(head);
-                data = rest;
-                if self.waiting.len() == LARGEST {
-                    self.store(tables, blob)?;
-                }
+        let start = self.written + self.held as u64;
+        for piece in data {
+            self.held += piece.len();
+            self.waiting.push_back(piece);
+            while self.held >= LARGEST {
+                self.write_chunk(tables, blob)?;
             }
         }
         Ok((blob, start))
@@ -82,22 +89,44 @@ impl Packs {
     }
 
     fn store(&mut self, tables: &mut Tables<'_>, blob: u64) -> Result<()> {
-        blobs::append(tables, blob, self.written, &self.waiting)?;
-        self.written += self.waiting.len() as u64;
-        self.waiting.clear();
+        while self.held > 0 {
+            self.write_chunk(tables, blob)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the longest chunk that what waits can fill.
+    fn write_chunk(&mut self, tables: &mut Tables<'_>, blob: u64) -> Result<()> {
+        let len = blobs::piece(self.held);
+        let Packs { waiting, begun, .. } = self;
+        blobs::append_with(tables, blob, self.written, len, |mut room| {
+            while let (false, Some(piece)) = (room.is_empty(), waiting.front()) {
+                let some = room.len().min(piece.len() - *begun);
+                room[..some].copy_from_slice(&piece[*begun..*begun + some]);
+                room = &mut room[some..];
+                *begun += some;
+                if *begun == piece.len() {
+                    waiting.pop_front();
+                    *begun = 0;
+                }
+            }
+        })?;
+        self.written += len as u64;
+        self.held -= len;
         Ok(())
     }
 }
 
-/// Writes a body: into the pack, or behind what came of it before. Gives the blob that it is in, and where
-/// it begins there.
-pub(crate) fn keep(w: &mut Writer<'_>, body: &StagedBody) -> Result<(u64, u64)> {
+/// Writes a body: into the pack, or behind what came of it before; its octets are taken out of it. Gives the blob that it is in,
+/// and where it begins there.
+pub(crate) fn keep(w: &mut Writer<'_>, body: &mut StagedBody) -> Result<(u64, u64)> {
+    let data = std::mem::take(&mut body.data);
     if body.stored == 0 {
-        return w.packs.add(&mut w.tables, body.blob, &body.data);
+        return w.packs.add(&mut w.tables, body.blob, data);
     }
     let mut offset = body.stored;
-    for data in &body.data {
-        blobs::append(&mut w.tables, body.blob, offset, data)?;
+    for data in data {
+        blobs::append(&mut w.tables, body.blob, offset, &data)?;
         offset += data.len() as u64;
     }
     Ok((body.blob, 0))
@@ -160,7 +189,7 @@ mod tests {
                         let size = SIZES[numbers.below(6) as usize];
                         let bytes = text(blob * 100 + n, numbers.below(size + 1) as usize);
                         let pieces: Vec<Vec<u8>> = bytes.chunks(LARGEST).map(<[u8]>::to_vec).collect();
-                        let (blob, start) = packs.add(&mut tables, blob * 100 + n, &pieces).unwrap();
+                        let (blob, start) = packs.add(&mut tables, blob * 100 + n, pieces).unwrap();
                         kept.push((record(blob, start, bytes.len() as u64), bytes));
                     }
                     packs.finish(&mut tables).unwrap();
@@ -205,7 +234,7 @@ mod tests {
         let mut packs = Packs::default();
         let bodies: Vec<_> = (7..10)
             .map(|blob| {
-                let (blob, start) = packs.add(&mut tables, blob, &[text(blob, 50_000)]).unwrap();
+                let (blob, start) = packs.add(&mut tables, blob, vec![text(blob, 50_000)]).unwrap();
                 record(blob, start, 50_000)
             })
             .collect();

@@ -129,9 +129,13 @@ public struct MessageRow: Sendable {
 
     private func addresses(_ from: Int, _ count: UInt8) -> [Address] {
         guard count > 0 else { return [] }
-        let texts = page.texts(from: from, count: 2 * Int(count))
-        return stride(from: 0, to: texts.count, by: 2).map { one in
-            Address(name: texts[one].isEmpty ? nil : texts[one], address: texts[one + 1])
+        var start = from
+        return (0..<count).map { _ in
+            let address = page.behind(start)
+            let next = page.behind(address)
+            let name = address - start == 1 ? nil : page.text(start, next: address)
+            defer { start = next }
+            return Address(name: name, address: page.text(address, next: next))
         }
     }
 

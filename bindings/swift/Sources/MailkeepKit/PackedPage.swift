@@ -57,7 +57,7 @@ final class PackedPage: @unchecked Sendable {
 
     /// A text by where it begins and where the next one does.
     func text(_ from: Int, next: Int) -> String {
-        next - 1 <= from ? "" : String(decoding: octets[from..<next - 1], as: UTF8.self)
+        next - 1 <= from ? "" : String(decoding: UnsafeRawBufferPointer(rebasing: octets[from..<next - 1]), as: UTF8.self)
     }
 
     /// Where the text behind the one that begins here does.

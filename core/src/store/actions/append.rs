@@ -26,16 +26,16 @@ pub(crate) struct NewMessage {
 pub(crate) fn append(w: &mut Writer<'_>, to: MailboxId, message: NewMessage) -> Result<MessageId> {
     let into = target(w, to)?;
     let account = into.account;
-    let NewMessage { body, reading, flags, internal_date } = message;
+    let NewMessage { mut body, reading, flags, internal_date } = message;
     let hash = body.hash.ok_or(Error::Misuse("a message was appended unprepared"))?;
+    let len = body.len();
     let id = fallback_id(w);
     let content = match identity::by_bytes(w, account, &hash, reading.summary.message_id.as_deref())? {
         Some(content) => content,
         None => {
             let content = content_id(w, id)?;
-            let (pack, start) = packs::keep(w, &body)?;
-            let stored =
-                BodyRecord { pack, len: body.len(), sha256: hash.raw, canonical: hash.canonical, start };
+            let (pack, start) = packs::keep(w, &mut body)?;
+            let stored = BodyRecord { pack, len, sha256: hash.raw, canonical: hash.canonical, start };
             let record = ContentRecord {
                 summary: reading.summary,
                 account,
@@ -53,8 +53,8 @@ pub(crate) fn append(w: &mut Writer<'_>, to: MailboxId, message: NewMessage) -> 
         view: View::Here,
         content,
         internal_date,
-        size: body.len(),
-        claimed_size: body.len(),
+        size: len,
+        claimed_size: len,
         provisional: false,
         added_ms: w.now_ms,
         gone_ms: None,

@@ -133,6 +133,16 @@ class MessageRow internal constructor(private val page: PackedPage, private val 
         }
     }
 
-    private fun addresses(from: Int, count: Int): List<Address> =
-        texts(from, 2 * count).chunked(2) { (name, address) -> Address(name.ifEmpty { null }, address) }
+    private fun addresses(from: Int, count: Int): List<Address> {
+        if (count == 0) return emptyList()
+        var start = from
+        val all = ArrayList<Address>(count)
+        repeat(count) {
+            val address = page.behind(start)
+            val next = page.behind(address)
+            all.add(Address(if (address - start == 1) null else page.text(start, address), page.text(address, next)))
+            start = next
+        }
+        return all
+    }
 }
