@@ -73,8 +73,8 @@ fn number_of(test: &str) -> Option<u32> {
     test.strip_prefix("note_")?.get(..2)?.parse().ok()
 }
 
-/// Every test of the catalogue that there is: functions marked as tests, or named in a list of `both!`, with a number in
-/// their name.
+/// Every test of the catalogue that there is: functions marked as tests, or named in a list of `both!`, with a number
+/// in their name.
 fn tests() -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     for (_, source) in SOURCES {

@@ -1,4 +1,5 @@
-//! The project's own server as the tests' far side: what it is told to offer, what it notes, and what can go wrong with it.
+//! The project's own server as the tests' far side: what it is told to offer, what it notes, and what can go wrong with
+//! it.
 
 mod support;
 

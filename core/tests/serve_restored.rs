@@ -1,5 +1,5 @@
-//! A store that is served, and a copy of it that was restored: the copy knows nothing of what the original has told since,
-//! and so must not answer under its numbers, not even before anything is written.
+//! A store that is served, and a copy of it that was restored: the copy knows nothing of what the original has told
+//! since, and so must not answer under its numbers, not even before anything is written.
 
 use mailkeep::flags::FlagSet;
 use mailkeep::sasl::server::Verifier;

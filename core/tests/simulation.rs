@@ -4,10 +4,11 @@
 //! reported as refused. A run fails too where it met some case too seldom.
 //!
 //! `SIM_SEED=123` runs one simulation and tells what happened; `SIM_SEEDS=1000000` runs that many, from
-//! `SIM_FROM` on. In one of four the far side is the project's own server, in the others the model; `SIM_SERVER=own` or
-//! `SIM_SERVER=model` makes it that one in all. `SIM_TALK=1` tells what was said on the wire, `SIM_COUNTS=1` what was met,
-//! `SIM_MASK=others,cuts` leaves out what is not named (devices, others, cuts, crashes, renumbers, refusals, races, forgets),
-//! `SIM_FAILURES=1` ends at the first failure. `core/tests/planted/run` plants bugs and shows that they are caught.
+//! `SIM_FROM` on. In one of four the far side is the project's own server, in the others the model; `SIM_SERVER=own`
+//! or `SIM_SERVER=model` makes it that one in all. `SIM_TALK=1` tells what was said on the wire, `SIM_COUNTS=1` what was
+//! met, `SIM_MASK=others,cuts` leaves out what is not named (devices, others, cuts, crashes, renumbers, refusals, races,
+//! forgets), `SIM_FAILURES=1` ends at the first failure. `core/tests/planted/run` plants bugs and shows that they are
+//! caught.
 
 #[path = "support/sim/mod.rs"]
 mod sim;

@@ -45,8 +45,8 @@ pub struct SessionOptions {
     /// message goes out as it is.
     pub offers_pop_utf8: bool,
     /// Capabilities of IMAP that are not offered though they could be, by their words, as `COMPRESS=DEFLATE`, or
-    /// `AUTH=LOGIN`, which counts for POP3 too. What needs one is refused. For clients that stumble over an extension, and
-    /// for what a host does not want to pay for.
+    /// `AUTH=LOGIN`, which counts for POP3 too. What needs one is refused. For clients that stumble over an
+    /// extension, and for what a host does not want to pay for.
     pub withheld: Vec<String>,
     /// Bounds.
     pub limits: Limits,

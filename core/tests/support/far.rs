@@ -104,8 +104,8 @@ pub trait FarSide: 'static {
 
     // What goes wrong with connections.
 
-    /// A fault for the n-th command of a kind from now, counted from 1, as [`ModelServer::fault`] says. The own server does
-    /// nothing by half.
+    /// A fault for the n-th command of a kind from now, counted from 1, as [`ModelServer::fault`] says. The own server
+    /// does nothing by half.
     fn fault(&self, kind: &str, nth: u32, fault: Fault);
     /// Where the following connections break, one entry for each.
     fn cut_connections(&self, cuts: &[Option<Cut>]);

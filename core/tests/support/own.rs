@@ -290,11 +290,10 @@ impl FarSide for OwnServer {
     }
 
     fn try_rename(&self, from: &str, to: &str) -> Result<(), String> {
-        let done = self.change().changes(How::Moved, |mail| {
+        self.change().changes(How::Moved, |mail| {
             let from = find(mail, from).ok_or("no such mailbox")?;
             mail.rename(from, &decoded(to)).map_err(|refusal| refusal.to_string())
-        });
-        done.map_err(|refusal: String| refusal)
+        })
     }
 
     fn try_delete(&self, name: &str) -> Result<(), String> {

@@ -78,7 +78,8 @@ pub(crate) fn mailbox(tables: &impl Read, id: MailboxId) -> Result<Option<Served
     tables.served_mailboxes().get(key.as_slice())?.map(|v| record::decode(v.value())).transpose()
 }
 
-/// Whether the rows have followed the store up to a commit, and are this store's: what a restored copy brought along is not.
+/// Whether the rows have followed the store up to a commit, and are this store's: those that a restored copy brought
+/// along are not.
 pub(crate) fn has_followed(tables: &Snapshot, commit: u64) -> Result<bool> {
     let stored = get(&tables.meta, FOLLOWED)?;
     let followed: Option<Followed> = stored.map(|b| record::decode(&b)).transpose()?;

@@ -48,7 +48,8 @@ impl Known {
         self.revision = None;
     }
 
-    /// Reads what is there, and writes down what came and went by one act. Without one it is the beginning, or nothing did.
+    /// Reads what is there, and writes down what came and went by one act. Without one it is the beginning, or nothing
+    /// did.
     pub(super) fn look(&mut self, mail: &StoredMail, how: Option<&How>, by: By) {
         let revision = mail.revision();
         if self.revision == Some(revision) {

@@ -21,6 +21,8 @@ pub(super) struct OwnSession {
     /// What the session was given and has not taken.
     unread: Vec<u8>,
     out: Vec<u8>,
+    /// What goes wrong with the command that is coming.
+    fault: Option<Fault>,
     idling: bool,
     /// What is said can be read no more.
     compressed: bool,
@@ -50,6 +52,7 @@ impl OwnSession {
             given: 0,
             unread: Vec::new(),
             out: Vec::new(),
+            fault: None,
             idling: false,
             compressed: false,
             cut,
@@ -91,15 +94,33 @@ impl OwnSession {
                 false
             }
             Read::Wait { at, args, size } => {
+                let begun = format!("{} {{{size}}}", shown(args.get(1..).unwrap_or_default()));
+                if self.given == 0 {
+                    self.fault = self.server.change().trouble.next_fault(&verb_of(&args));
+                    match self.fault.take() {
+                        Some(Fault::CutBefore) => {
+                            self.cut_off();
+                            return false;
+                        }
+                        Some(Fault::Answer(text)) => {
+                            self.write_down(begun);
+                            self.take_off(at);
+                            let tag = args.first().map_or_else(String::new, Arg::text);
+                            self.say(format!("{tag} {text}\r\n").as_bytes());
+                            return !self.input.is_empty();
+                        }
+                        later => self.fault = later,
+                    }
+                }
                 let asks = self.given < at;
                 let said = self.pass_on(self.input.len());
                 if !asks || self.is_over() || said.starts_with(b"+ ") {
                     return false;
                 }
                 // It was refused: what was announced does not come.
-                self.input.drain(..at);
-                self.given = 0;
-                self.write_down(format!("{} {{{size}}}", shown(&args[1..])));
+                self.take_off(at);
+                self.fault = None;
+                self.write_down(begun);
                 !self.input.is_empty()
             }
             Read::Bad(len) => {
@@ -130,16 +151,13 @@ impl OwnSession {
     }
 
     fn command(&mut self, args: &[Arg], len: usize, literals: Literals) {
-        let [tag, verb, rest @ ..] = args else {
+        let [tag, _, ..] = args else {
             // DONE, or an answer to a challenge.
             self.idling = false;
             self.pass_on(len);
             return self.take_off(len);
         };
-        let mut verb = verb.text().to_ascii_uppercase();
-        if let ("UID", Some(sub)) = (verb.as_str(), rest.first()) {
-            verb = format!("UID {}", sub.text().to_ascii_uppercase());
-        }
+        let verb = verb_of(args);
         let text = match literals.octets {
             0..=60 => String::from_utf8_lossy(&self.input[..len]).trim_end().to_owned(),
             _ => shown(args),
@@ -149,10 +167,10 @@ impl OwnSession {
         if literals.loose.is_some() && self.server.change().withheld.iter().any(|word| word == "LITERAL+") {
             self.violation(&format!("LITERAL+ was not offered: {verb}"));
         }
-        // One that the session has begun to answer goes its way.
+        // Of one with a literal it was seen to when the literal was announced.
         let fault = match self.given {
             0 => self.server.change().trouble.next_fault(&verb),
-            _ => None,
+            _ => self.fault.take(),
         };
         match fault {
             Some(Fault::CutBefore) => return self.cut_off(),
@@ -295,6 +313,15 @@ const NOT_OFFERED: &[u8] = b" BAD that is not offered";
 
 fn shown(args: &[Arg]) -> String {
     args.iter().map(Arg::shown).collect::<Vec<_>>().join(" ")
+}
+
+/// What a command is, as `UID FETCH`.
+fn verb_of(args: &[Arg]) -> String {
+    let verb = args.get(1).map_or_else(String::new, |verb| verb.text().to_ascii_uppercase());
+    match args.get(2) {
+        Some(sub) if verb == "UID" => format!("UID {}", sub.text().to_ascii_uppercase()),
+        _ => verb,
+    }
 }
 
 /// An answer without the tagged line at its end.

@@ -120,7 +120,8 @@ impl Sim {
         };
         for snapshot in [&mut here, &mut there] {
             if self.setup.far == Far::Own {
-                // Such a name is shown where a server has no word for it but `\Noselect`; this one may say `\NonExistent`.
+                // Such a name is shown where a server has no word for it but `\Noselect`; this one may say
+                // `\NonExistent`.
                 snapshot.mailboxes.retain(|m| !m.messages.is_empty() || !bare.contains(&m.name));
             }
             for mailbox in snapshot.mailboxes.iter_mut().filter(|m| bare.contains(&m.name)) {

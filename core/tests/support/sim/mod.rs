@@ -1,6 +1,6 @@
 //! Simulations: devices, another client and one server, all drawn from a number, and judged at the end.
 //!
-//! The number is everything: the same number, and `SIM_SERVER` where it was set, is the same simulation, octet by octet.
+//! The number is everything: the same number, with the same `SIM_SERVER`, is the same simulation, octet by octet.
 #![allow(dead_code, unreachable_pub, reason = "as the rest of what the tests stand on")]
 
 pub mod acts;
