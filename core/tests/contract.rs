@@ -5,10 +5,29 @@ mod support;
 use mailkeep::{CommitMode, ConnectionOptions, Error, Event, MessageId, Security, SyncScope, WorkLimit};
 use support::host::credentials;
 use support::quirks;
-use support::{Host, Mail, ModelServer, Peer, Tier, mail};
+use support::{FarSide, Host, Mail, ModelServer, Peer, Tier, mail};
 
-fn server() -> ModelServer {
-    let server = ModelServer::new(Tier::Everything);
+both! {
+    a_closed_connection_refuses_input,
+    credentials_are_refused_where_anyone_can_listen,
+    no_credentials_end_the_connection,
+    a_cancelled_sync_ends_soon_and_can_be_done_again,
+    both_ways_to_commit_give_the_same_store,
+    logout_ends_in_peace,
+    suspended_and_resumed,
+    suspended_in_the_middle_of_a_sync,
+    a_cut_anywhere_says_that_the_connection_ended,
+    mail_that_comes_while_idling_is_stored_and_told,
+    flags_alone_that_change_while_idling_are_stored,
+    note_10_idle_is_begun_again_before_half_an_hour,
+    without_idle_the_mailbox_is_looked_at,
+    watching_stops_when_asked,
+    a_sync_while_idling_goes_first,
+    a_message_that_is_gone_cannot_be_opened,
+}
+
+fn server<S: FarSide>() -> S {
+    let server = S::new(Tier::Everything);
     server.create("Lists");
     for n in 1..=5 {
         server.deliver("INBOX", mail(n));
@@ -19,7 +38,7 @@ fn server() -> ModelServer {
 
 #[test]
 fn outputs_that_were_not_drained_are_misuse() {
-    let server = server();
+    let server = server::<ModelServer>();
     let host = Host::new(&server);
     let mut session = server.session();
     let mut connection = host.engine.connect(host.account, ConnectionOptions::new([1; 32], true)).unwrap();
@@ -58,9 +77,8 @@ fn dummy_commit(server: &ModelServer) -> mailkeep::CommitDone {
     panic!("no commit came");
 }
 
-#[test]
-fn a_closed_connection_refuses_input() {
-    let server = server();
+fn a_closed_connection_refuses_input<S: FarSide>() {
+    let server = server::<S>();
     let mut host = Host::new(&server);
     let mut connection = host.engine.connect(host.account, ConnectionOptions::new([1; 32], true)).unwrap();
     connection.handle_eof(host.now).unwrap();
@@ -77,7 +95,7 @@ fn a_closed_connection_refuses_input() {
 
 #[test]
 fn a_work_limit_stops_a_call_and_says_so() {
-    let server = server();
+    let server = server::<ModelServer>();
     let host = Host::new(&server);
     let mut connection = host.engine.connect(host.account, ConnectionOptions::new([1; 32], true)).unwrap();
     connection.set_work_limit(WorkLimit { bytes: usize::MAX, responses: 1 });
@@ -94,7 +112,7 @@ fn a_work_limit_stops_a_call_and_says_so() {
 #[test]
 fn what_came_is_durable_within_250_ms() {
     for commits in [CommitMode::Inline, CommitMode::Host] {
-        let server = server();
+        let server = server::<ModelServer>();
         let mut bodies = false;
         server.quirk(move |_, line| {
             bodies |= quirks::find(&line, b"BODY[] {").is_some();
@@ -147,7 +165,7 @@ fn silence_times_out() {
 
 #[test]
 fn a_server_that_falls_silent_later_times_out() {
-    let server = server();
+    let server = server::<ModelServer>();
     server.quirk(|command, line| if command == "UID FETCH" { Vec::new() } else { line });
     let mut host = Host::new(&server);
     assert!(host.try_sync(SyncScope::account()).is_err());
@@ -157,9 +175,8 @@ fn a_server_that_falls_silent_later_times_out() {
     host.assert_in_step();
 }
 
-#[test]
-fn credentials_are_refused_where_anyone_can_listen() {
-    let server = server();
+fn credentials_are_refused_where_anyone_can_listen<S: FarSide>() {
+    let server = server::<S>();
     let mut host = Host::new(&server).knobs(|k| k.secure = false);
     assert!(host.try_sync(SyncScope::account()).is_err());
     assert!(matches!(host.closed(), Some(Some(Error::LoginImpossible(_)))), "{:?}", host.closed());
@@ -171,9 +188,8 @@ fn credentials_are_refused_where_anyone_can_listen() {
     host.assert_in_step();
 }
 
-#[test]
-fn no_credentials_end_the_connection() {
-    let server = server();
+fn no_credentials_end_the_connection<S: FarSide>() {
+    let server = server::<S>();
     let mut host = Host::new(&server).knobs(|k| k.answer_credentials = false);
     let request = host.connect().sync(SyncScope::account());
     while !host.events.iter().any(|e| matches!(e, Event::NeedCredentials { .. })) {
@@ -186,17 +202,16 @@ fn no_credentials_end_the_connection() {
 
 #[test]
 fn a_wrong_password_is_refused_once() {
-    let server = server();
+    let server = server::<ModelServer>();
     server.change().password = "other".into();
     let mut host = Host::new(&server);
     assert!(host.try_sync(SyncScope::account()).is_err());
     assert!(matches!(host.closed(), Some(Some(Error::LoginRefused(_)))), "{:?}", host.closed());
 }
 
-#[test]
-fn a_cancelled_sync_ends_soon_and_can_be_done_again() {
+fn a_cancelled_sync_ends_soon_and_can_be_done_again<S: FarSide>() {
     for turns in 0..40 {
-        let server = server();
+        let server = server::<S>();
         let mut host = Host::new(&server).knobs(|k| k.chunk = 400);
         let request = host.connect().sync(SyncScope::account());
         for _ in 0..turns {
@@ -215,10 +230,9 @@ fn a_cancelled_sync_ends_soon_and_can_be_done_again() {
     }
 }
 
-#[test]
-fn both_ways_to_commit_give_the_same_store() {
+fn both_ways_to_commit_give_the_same_store<S: FarSide>() {
     for seed in 0..20 {
-        let server = server();
+        let server = server::<S>();
         let mut inline = Host::new(&server);
         inline.sync_all();
         let mut hosted = Host::new(&server).knobs(|k| {
@@ -233,9 +247,8 @@ fn both_ways_to_commit_give_the_same_store() {
     }
 }
 
-#[test]
-fn logout_ends_in_peace() {
-    let server = server();
+fn logout_ends_in_peace<S: FarSide>() {
+    let server = server::<S>();
     let mut host = Host::new(&server);
     host.sync_all();
     let request = host.connect().logout();
@@ -244,9 +257,8 @@ fn logout_ends_in_peace() {
     assert_eq!(server.take_log().last().map(String::as_str), Some("LOGOUT"));
 }
 
-#[test]
-fn suspended_and_resumed() {
-    let server = server();
+fn suspended_and_resumed<S: FarSide>() {
+    let server = server::<S>();
     let mut host = Host::new(&server);
     host.sync_all();
     let before = host.snapshot();
@@ -264,10 +276,9 @@ fn suspended_and_resumed() {
     host.assert_in_step();
 }
 
-#[test]
-fn suspended_in_the_middle_of_a_sync() {
+fn suspended_in_the_middle_of_a_sync<S: FarSide>() {
     for turns in [1, 5, 10, 15, 20, 25] {
-        let server = server();
+        let server = server::<S>();
         let mut host = Host::new(&server).knobs(|k| k.chunk = 300);
         host.connect().sync(SyncScope::account());
         for _ in 0..turns {
@@ -281,9 +292,8 @@ fn suspended_in_the_middle_of_a_sync() {
     }
 }
 
-#[test]
-fn a_cut_anywhere_says_that_the_connection_ended() {
-    let server = server();
+fn a_cut_anywhere_says_that_the_connection_ended<S: FarSide>() {
+    let server = server::<S>();
     let mut whole = Host::new(&server);
     whole.sync_all();
     for cut in (0..whole.received[0]).step_by(97) {
@@ -296,8 +306,8 @@ fn a_cut_anywhere_says_that_the_connection_ended() {
     }
 }
 
-fn watching(tier: Tier) -> (ModelServer, Host) {
-    let server = ModelServer::new(tier);
+fn watching<S: FarSide>(tier: Tier) -> (S, Host) {
+    let server = S::new(tier);
     server.deliver("INBOX", mail(1));
     let mut host = Host::new(&server);
     host.sync_all();
@@ -307,10 +317,9 @@ fn watching(tier: Tier) -> (ModelServer, Host) {
     (server, host)
 }
 
-#[test]
-fn mail_that_comes_while_idling_is_stored_and_told() {
+fn mail_that_comes_while_idling_is_stored_and_told<S: FarSide>() {
     for tier in [Tier::Condstore, Tier::Qresync, Tier::Everything] {
-        let (server, mut host) = watching(tier);
+        let (server, mut host) = watching::<S>(tier);
         assert_eq!(server.take_log().last().map(String::as_str), Some("IDLE"), "{tier:?}");
         server.deliver("INBOX", mail(2));
         host.pass_ms(1_000);
@@ -326,10 +335,9 @@ fn mail_that_comes_while_idling_is_stored_and_told() {
     }
 }
 
-#[test]
-fn flags_alone_that_change_while_idling_are_stored() {
+fn flags_alone_that_change_while_idling_are_stored<S: FarSide>() {
     for tier in [Tier::Condstore, Tier::Qresync, Tier::Everything] {
-        let (server, mut host) = watching(tier);
+        let (server, mut host) = watching::<S>(tier);
         server.set_flags("INBOX", 1, &["\\Seen", "\\Answered"]);
         host.pass_ms(1_000);
         host.assert_in_step();
@@ -362,7 +370,7 @@ fn a_page_by_position_is_the_list_from_there_on() {
 
 #[test]
 fn note_09_mail_between_two_idles_is_not_missed() {
-    let (server, mut host) = watching(Tier::Everything);
+    let (server, mut host) = watching::<ModelServer>(Tier::Everything);
     // IDLE is ended and begun again in time; the mail comes with the tagged answer between the two.
     let far = server.clone();
     let mut once = true;
@@ -380,9 +388,8 @@ fn note_09_mail_between_two_idles_is_not_missed() {
     assert_eq!(host.take_new_mail().len(), 1);
 }
 
-#[test]
-fn note_10_idle_is_begun_again_before_half_an_hour() {
-    let (server, mut host) = watching(Tier::Everything);
+fn note_10_idle_is_begun_again_before_half_an_hour<S: FarSide>() {
+    let (server, mut host) = watching::<S>(Tier::Everything);
     server.take_log();
     host.pass_ms(95 * 60_000);
     let idles = server.take_log().iter().filter(|c| *c == "IDLE").count();
@@ -390,18 +397,16 @@ fn note_10_idle_is_begun_again_before_half_an_hour() {
     assert!(host.link.is_some(), "the connection lives");
 }
 
-#[test]
-fn without_idle_the_mailbox_is_looked_at() {
-    let (server, mut host) = watching(Tier::Bare);
+fn without_idle_the_mailbox_is_looked_at<S: FarSide>() {
+    let (server, mut host) = watching::<S>(Tier::Bare);
     server.deliver("INBOX", mail(2));
     host.pass_ms(5 * 60_000);
     host.assert_in_step();
     assert_eq!(host.take_new_mail().len(), 1);
 }
 
-#[test]
-fn watching_stops_when_asked() {
-    let (server, mut host) = watching(Tier::Everything);
+fn watching_stops_when_asked<S: FarSide>() {
+    let (server, mut host) = watching::<S>(Tier::Everything);
     host.connect().stop_watching();
     host.quiesce();
     server.deliver("INBOX", mail(2));
@@ -411,9 +416,8 @@ fn watching_stops_when_asked() {
     host.assert_in_step();
 }
 
-#[test]
-fn a_sync_while_idling_goes_first() {
-    let (server, mut host) = watching(Tier::Everything);
+fn a_sync_while_idling_goes_first<S: FarSide>() {
+    let (server, mut host) = watching::<S>(Tier::Everything);
     server.create("Lists");
     server.deliver("Lists", mail(3));
     host.sync_all();
@@ -425,9 +429,8 @@ fn a_sync_while_idling_goes_first() {
     host.assert_in_step();
 }
 
-#[test]
-fn a_message_that_is_gone_cannot_be_opened() {
-    let server = server();
+fn a_message_that_is_gone_cannot_be_opened<S: FarSide>() {
+    let server = server::<S>();
     let mut host = Host::new(&server);
     host.sync_all();
     let request = host.connect().fetch(MessageId(999));

@@ -5,15 +5,26 @@ mod support;
 use mailkeep::flags::Flags;
 use mailkeep::{AccountSettings, Draft, Error, FlagChange, LeftoverAction, MessageId, NewMailbox};
 use support::model::FULL;
-use support::{Host, Mail, ModelServer, mail};
+use support::{FarSide, Host, Mail, mail};
+
+both! {
+    what_is_here_is_matched_and_keeps_its_id,
+    a_conversion_that_is_cut_goes_on,
+    what_the_new_server_lacks_is_sent_with_dates_and_flags_if_that_is_wanted,
+    what_the_new_server_lacks_can_stay_on_this_device,
+    flags_that_a_person_set_are_told_to_the_new_server,
+    what_is_only_taken_for_the_same_is_compared_before_it_counts,
+    duplicates_are_matched_as_often_as_they_are_there,
+    a_draft_that_was_not_sent_yet_goes_to_the_new_server,
+}
 
 fn long(n: u32) -> Vec<u8> {
     Mail::new(n).attachment(3_000).build()
 }
 
 /// A device in step with an old server, and the new server with the same mail.
-fn moving() -> (Host, ModelServer) {
-    let (old, new) = (ModelServer::with_capabilities(FULL), ModelServer::with_capabilities(FULL));
+fn moving<S: FarSide>() -> (Host, S) {
+    let (old, new) = (S::with_capabilities(FULL), S::with_capabilities(FULL));
     old.create("Lists");
     new.create("Lists");
     // Other numbers, in another order.
@@ -33,7 +44,7 @@ fn moving() -> (Host, ModelServer) {
     (host, new)
 }
 
-fn convert(host: Host, new: &ModelServer) -> Host {
+fn convert<S: FarSide>(host: Host, new: &S) -> Host {
     let settings = AccountSettings::imap("test", "new.example.org", "ann");
     host.engine.convert_account(host.now, host.account, settings).expect("converted");
     let Host { engine, now, .. } = host;
@@ -50,9 +61,8 @@ fn subjects(host: &Host, mailbox: &str) -> Vec<(String, MessageId)> {
     all
 }
 
-#[test]
-fn what_is_here_is_matched_and_keeps_its_id() {
-    let (host, new) = moving();
+fn what_is_here_is_matched_and_keeps_its_id<S: FarSide>() {
+    let (host, new) = moving::<S>();
     let before = (subjects(&host, "INBOX"), subjects(&host, "Lists"));
     let mut host = convert(host, &new);
     assert_eq!(host.engine.conversion(host.account).expect("told").leftovers.len(), 13);
@@ -68,10 +78,9 @@ fn what_is_here_is_matched_and_keeps_its_id() {
     assert!(matches!(again, Err(Error::Misuse(_))));
 }
 
-#[test]
-fn a_conversion_that_is_cut_goes_on() {
+fn a_conversion_that_is_cut_goes_on<S: FarSide>() {
     for cut in [400, 1_500, 2_500, 3_500] {
-        let (host, new) = moving();
+        let (host, new) = moving::<S>();
         let before = subjects(&host, "INBOX");
         let mut host = convert(host, &new).knobs(|k| k.cuts = vec![cut, cut + 700, cut + 1_900]);
         host.sync_all();
@@ -81,9 +90,8 @@ fn a_conversion_that_is_cut_goes_on() {
     }
 }
 
-#[test]
-fn what_the_new_server_lacks_is_sent_with_dates_and_flags_if_that_is_wanted() {
-    let (host, new) = moving();
+fn what_the_new_server_lacks_is_sent_with_dates_and_flags_if_that_is_wanted<S: FarSide>() {
+    let (host, new) = moving::<S>();
     let old_only = subjects(&host, "INBOX")[3].1;
     let row = host.engine.message(old_only).expect("here").row;
     host.engine.set_flags(host.now, &[old_only], &FlagChange::default().set("\\Flagged")).expect("flagged");
@@ -112,9 +120,8 @@ fn what_the_new_server_lacks_is_sent_with_dates_and_flags_if_that_is_wanted() {
     assert_eq!(back.internal_date, row.internal_date);
 }
 
-#[test]
-fn what_the_new_server_lacks_can_stay_on_this_device() {
-    let (host, new) = moving();
+fn what_the_new_server_lacks_can_stay_on_this_device<S: FarSide>() {
+    let (host, new) = moving::<S>();
     new.expunge("INBOX", &[2, 3]);
     let mut host = convert(host, &new);
     host.sync_all();
@@ -127,9 +134,8 @@ fn what_the_new_server_lacks_can_stay_on_this_device() {
     host.assert_in_step();
 }
 
-#[test]
-fn flags_that_a_person_set_are_told_to_the_new_server() {
-    let (host, new) = moving();
+fn flags_that_a_person_set_are_told_to_the_new_server<S: FarSide>() {
+    let (host, new) = moving::<S>();
     let one = subjects(&host, "INBOX")[0].1;
     host.engine
         .set_flags(host.now, &[one], &FlagChange::default().set("\\Seen").set("\\Flagged"))
@@ -144,9 +150,8 @@ fn flags_that_a_person_set_are_told_to_the_new_server() {
 
 /// Two messages of one Message-ID, date and size, of which each side has another: never one's body under the other's header once it
 /// is opened, and nothing is deleted by the mistake.
-#[test]
-fn what_is_only_taken_for_the_same_is_compared_before_it_counts() {
-    let (old, new) = (ModelServer::with_capabilities(FULL), ModelServer::with_capabilities(FULL));
+fn what_is_only_taken_for_the_same_is_compared_before_it_counts<S: FarSide>() {
+    let (old, new) = (S::with_capabilities(FULL), S::with_capabilities(FULL));
     let ours = mail(1);
     let theirs = String::from_utf8(ours.clone()).expect("ASCII").replace("Message 1", "Another 1");
     let theirs = theirs.replace("This is the text of message 1.", &format!("{:<30}", "Something else."));
@@ -173,9 +178,8 @@ fn what_is_only_taken_for_the_same_is_compared_before_it_counts() {
     assert_eq!(host.engine.verify().expect("read").problems, Vec::<String>::new());
 }
 
-#[test]
-fn duplicates_are_matched_as_often_as_they_are_there() {
-    let (old, new) = (ModelServer::with_capabilities(FULL), ModelServer::with_capabilities(FULL));
+fn duplicates_are_matched_as_often_as_they_are_there<S: FarSide>() {
+    let (old, new) = (S::with_capabilities(FULL), S::with_capabilities(FULL));
     for server in [&old, &new] {
         for _ in 0..3 {
             server.deliver("INBOX", long(5));
@@ -192,9 +196,8 @@ fn duplicates_are_matched_as_often_as_they_are_there() {
     host.assert_in_step();
 }
 
-#[test]
-fn a_draft_that_was_not_sent_yet_goes_to_the_new_server() {
-    let (host, new) = moving();
+fn a_draft_that_was_not_sent_yet_goes_to_the_new_server<S: FarSide>() {
+    let (host, new) = moving::<S>();
     let draft = Draft::new(mail(70));
     let id = host.engine.append(host.now, host.mailbox("Lists"), draft).expect("appended");
     let mut host = convert(host, &new);

@@ -7,10 +7,19 @@ use mailkeep::{
     OperationState,
 };
 use support::model::{FULL, Fault};
-use support::{Host, ModelServer, mail};
+use support::{FarSide, Host, mail};
 
-fn synced(capabilities: &str) -> (ModelServer, Host) {
-    let server = ModelServer::with_capabilities(capabilities);
+both! {
+    a_mailbox_that_others_deleted_is_kept_while_something_is_to_go_there,
+    a_mailbox_that_others_made_first_takes_what_is_to_go_there,
+    a_copy_has_the_flags_of_its_moment,
+    moves_to_several_mailboxes_and_a_deletion_in_one_flight,
+    an_expunge_that_was_answered_and_not_done_is_done_again,
+    a_local_mailbox_may_have_the_name_of_one_on_the_server,
+}
+
+fn synced<S: FarSide>(capabilities: &str) -> (S, Host) {
+    let server = S::with_capabilities(capabilities);
     for name in ["Lists", "Work", "Other"] {
         server.create(name);
     }
@@ -30,7 +39,7 @@ fn id(host: &Host, mailbox: &str, uid: u32) -> MessageId {
 
 /// Syncs until nothing waits, and everything agrees.
 #[track_caller]
-fn settle(host: &mut Host, server: &ModelServer) {
+fn settle<S: FarSide>(host: &mut Host, server: &S) {
     host.sync_all();
     host.sync_all();
     let pending = host.engine.pending(None).expect("the journal");
@@ -46,10 +55,9 @@ fn set(word: &str) -> FlagChange {
 }
 
 /// Such a mailbox was forgotten while the journal named it, and the sync ended with "no such mailbox".
-#[test]
-fn a_mailbox_that_others_deleted_is_kept_while_something_is_to_go_there() {
+fn a_mailbox_that_others_deleted_is_kept_while_something_is_to_go_there<S: FarSide>() {
     for capabilities in ["IMAP4rev1", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let one = id(&host, "INBOX", 1);
         host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
         server.delete("Lists");
@@ -64,10 +72,9 @@ fn a_mailbox_that_others_deleted_is_kept_while_something_is_to_go_there() {
 }
 
 /// Cyrus refuses to make what is there without a code that says so; what was to go into it was set aside.
-#[test]
-fn a_mailbox_that_others_made_first_takes_what_is_to_go_there() {
+fn a_mailbox_that_others_made_first_takes_what_is_to_go_there<S: FarSide>() {
     for capabilities in ["IMAP4rev1 MOVE UIDPLUS", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let one = id(&host, "INBOX", 1);
         let new = host.engine.create_mailbox(host.now, host.account, NewMailbox::named("New")).expect("made");
         host.engine.move_messages(host.now, &[one], new).expect("moved");
@@ -79,10 +86,9 @@ fn a_mailbox_that_others_made_first_takes_what_is_to_go_there() {
 }
 
 /// A copy is what the person saw when it was made, whatever is done to the original before the server hears of either.
-#[test]
-fn a_copy_has_the_flags_of_its_moment() {
+fn a_copy_has_the_flags_of_its_moment<S: FarSide>() {
     for capabilities in ["IMAP4rev1", "IMAP4rev1 UIDPLUS MOVE", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let ids: Vec<_> = (1..=4).map(|uid| id(&host, "INBOX", uid)).collect();
         let lists = host.mailbox("Lists");
         host.engine.set_flags(host.now, &ids[3..], &set("\\Answered")).expect("flagged");
@@ -117,10 +123,9 @@ fn a_copy_has_the_flags_of_its_moment() {
 }
 
 /// Several MOVEs in one flight to different mailboxes, and a deletion with them.
-#[test]
-fn moves_to_several_mailboxes_and_a_deletion_in_one_flight() {
+fn moves_to_several_mailboxes_and_a_deletion_in_one_flight<S: FarSide>() {
     for capabilities in ["IMAP4rev1", "IMAP4rev1 MOVE", "IMAP4rev1 UIDPLUS MOVE", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let ids: Vec<_> = (1..=4).map(|uid| id(&host, "INBOX", uid)).collect();
         for (which, name) in ["Lists", "Work", "Other"].into_iter().enumerate() {
             host.engine.set_flags(host.now, &ids[which..=which], &set("todo")).expect("flagged");
@@ -146,10 +151,9 @@ fn moves_to_several_mailboxes_and_a_deletion_in_one_flight() {
 }
 
 /// Dovecot answers OK to UID EXPUNGE behind a MOVE and does nothing: what is there still is asked for and tried again.
-#[test]
-fn an_expunge_that_was_answered_and_not_done_is_done_again() {
+fn an_expunge_that_was_answered_and_not_done_is_done_again<S: FarSide>() {
     for capabilities in ["IMAP4rev1 UIDPLUS", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let ids: Vec<_> = (1..=2).map(|uid| id(&host, "INBOX", uid)).collect();
         host.engine.expunge_messages(host.now, &ids).expect("deleted");
         server.fault("UID EXPUNGE", 0, Fault::Answer("OK done, it says".into()));
@@ -160,10 +164,9 @@ fn an_expunge_that_was_answered_and_not_done_is_done_again() {
 }
 
 /// The answer to STATUS was taken for the local one's, and the draft waited for ever.
-#[test]
-fn a_local_mailbox_may_have_the_name_of_one_on_the_server() {
+fn a_local_mailbox_may_have_the_name_of_one_on_the_server<S: FarSide>() {
     for capabilities in ["IMAP4rev1 UIDPLUS", FULL] {
-        let server = ModelServer::with_capabilities(capabilities);
+        let server = S::with_capabilities(capabilities);
         let mut host = Host::new(&server);
         host.label = capabilities.to_owned();
         let own = NewMailbox::named("Attic").local();

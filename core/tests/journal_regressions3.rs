@@ -6,10 +6,25 @@ use mailkeep::{
     Draft, FlagChange, MessageId, NewMailbox, Operation, OperationKind, OperationState, SyncScope,
 };
 use support::model::{FULL, Fault};
-use support::{Host, ModelServer, mail};
+use support::{FarSide, Host, ModelServer, mail};
 
-fn synced(capabilities: &str) -> (ModelServer, Host) {
-    let server = ModelServer::with_capabilities(capabilities);
+both! {
+    a_renamed_mailbox_is_known_again_where_the_list_came_without_numbers,
+    a_mailbox_that_is_to_have_the_name_that_it_has_is_not_renamed,
+    a_draft_that_is_replaced_on_its_way_waits_for_the_newer_version,
+    a_draft_that_was_replaced_on_its_way_stays_when_that_is_taken_back,
+    a_copy_that_may_have_been_made_is_looked_for_when_the_original_is_numbered_anew,
+    nothing_is_left_of_a_mailbox_whose_making_was_taken_back,
+    what_two_refused_moves_left_is_still_there,
+    a_question_that_is_refused_says_nothing_of_what_a_move_left,
+    a_mailbox_made_anew_under_the_name_of_one_deleted_on_both_sides_is_seen,
+    what_is_moved_is_marked_as_deleted_no_longer,
+    a_move_whose_source_is_numbered_anew_is_done_where_its_message_has_arrived,
+    what_a_move_left_behind_is_not_what_came_back,
+}
+
+fn synced<S: FarSide>(capabilities: &str) -> (S, Host) {
+    let server = S::with_capabilities(capabilities);
     for name in ["Lists", "Work"] {
         server.create(name);
         server.deliver(name, mail(7));
@@ -41,14 +56,13 @@ fn once(host: &mut Host) {
 
 /// Without the extended LIST no STATUS came with it, and none was asked for beside it: a mailbox that others renamed was
 /// taken for one deleted and another made, and what was pending for it was set aside.
-#[test]
-fn a_renamed_mailbox_is_known_again_where_the_list_came_without_numbers() {
+fn a_renamed_mailbox_is_known_again_where_the_list_came_without_numbers<S: FarSide>() {
     const MODSEQ: &str = "IMAP4rev1 ENABLE CONDSTORE QRESYNC LIST-STATUS";
     // The last is FULL, and the extended LIST is advertised and not understood.
     for (capabilities, refused) in
         [("IMAP4rev1 LIST-STATUS", false), (MODSEQ, false), (FULL, false), (FULL, true)]
     {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let lists = host.mailbox("Lists");
         server.rename("Lists", "Letters");
         if refused {
@@ -61,9 +75,8 @@ fn a_renamed_mailbox_is_known_again_where_the_list_came_without_numbers() {
 }
 
 /// `RENAME Lists Lists` was sent, and what the server said to it set aside.
-#[test]
-fn a_mailbox_that_is_to_have_the_name_that_it_has_is_not_renamed() {
-    let (server, mut host) = synced(FULL);
+fn a_mailbox_that_is_to_have_the_name_that_it_has_is_not_renamed<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let lists = host.mailbox("Lists");
     host.engine.rename_mailbox(host.now, lists, "Lists").expect("it has that name");
     assert_eq!(pending(&host), []);
@@ -78,13 +91,12 @@ fn a_mailbox_that_is_to_have_the_name_that_it_has_is_not_renamed() {
 
 /// It moves to Work with the answer lost, and is replaced by a newer version that the server does not take: what was deleted
 /// while it was under way was deleted all the same.
-#[test]
-fn a_draft_that_is_replaced_on_its_way_waits_for_the_newer_version() {
+fn a_draft_that_is_replaced_on_its_way_waits_for_the_newer_version<S: FarSide>() {
     for (capabilities, taken) in ["IMAP4rev1 UIDPLUS", "IMAP4rev1 UIDPLUS MOVE", FULL]
         .into_iter()
         .flat_map(|c| [(c, false), (c, true)])
     {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let old = id(&host, "INBOX", 2);
         host.engine.move_messages(host.now, &[old], host.mailbox("Work")).expect("moved");
         let verb = if capabilities.contains("MOVE") { "MOVE" } else { "COPY" };
@@ -111,10 +123,9 @@ fn a_draft_that_is_replaced_on_its_way_waits_for_the_newer_version() {
 }
 
 /// And stays where it comes to stand when the newer version is taken back.
-#[test]
-fn a_draft_that_was_replaced_on_its_way_stays_when_that_is_taken_back() {
+fn a_draft_that_was_replaced_on_its_way_stays_when_that_is_taken_back<S: FarSide>() {
     for capabilities in ["IMAP4rev1 UIDPLUS", "IMAP4rev1 UIDPLUS MOVE", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let old = id(&host, "INBOX", 2);
         host.engine.move_messages(host.now, &[old], host.mailbox("Work")).expect("moved");
         let verb = if capabilities.contains("MOVE") { "MOVE" } else { "COPY" };
@@ -134,8 +145,7 @@ fn a_draft_that_was_replaced_on_its_way_stays_when_that_is_taken_back() {
 }
 
 /// The note of a COPY was dropped with the original's old number, and the COPY sent again.
-#[test]
-fn a_copy_that_may_have_been_made_is_looked_for_when_the_original_is_numbered_anew() {
+fn a_copy_that_may_have_been_made_is_looked_for_when_the_original_is_numbered_anew<S: FarSide>() {
     for capabilities in ["IMAP4rev1", "IMAP4rev1 ENABLE CONDSTORE", "IMAP4rev1 UIDPLUS"] {
         for (verb, fault) in [
             ("COPY", Fault::CutAfter),
@@ -143,7 +153,7 @@ fn a_copy_that_may_have_been_made_is_looked_for_when_the_original_is_numbered_an
             ("STORE", Fault::CutBefore),
             ("STORE", Fault::CutAfter),
         ] {
-            let (server, mut host) = synced(capabilities);
+            let (server, mut host) = synced::<S>(capabilities);
             let one = id(&host, "INBOX", 1);
             host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
             server.fault(verb, 1, fault.clone());
@@ -164,9 +174,8 @@ fn a_copy_that_may_have_been_made_is_looked_for_when_the_original_is_numbered_an
 }
 
 /// What was wished of a mailbox stayed when its making was taken back, and showed when it was there after all.
-#[test]
-fn nothing_is_left_of_a_mailbox_whose_making_was_taken_back() {
-    let (server, mut host) = synced(FULL);
+fn nothing_is_left_of_a_mailbox_whose_making_was_taken_back<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let new = NewMailbox::named("New");
     let new = host.engine.create_mailbox(host.now, host.account, new).expect("made");
     host.engine.subscribe(host.now, new, true).expect("subscribed");
@@ -180,10 +189,9 @@ fn nothing_is_left_of_a_mailbox_whose_making_was_taken_back() {
 }
 
 /// What was left after the second of two MOVEs that were refused in one flight was taken for moved.
-#[test]
-fn what_two_refused_moves_left_is_still_there() {
+fn what_two_refused_moves_left_is_still_there<S: FarSide>() {
     for capabilities in ["IMAP4rev1 MOVE", "IMAP4rev1 UIDPLUS MOVE", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let ids: Vec<_> = (1..=2).map(|uid| id(&host, "INBOX", uid)).collect();
         host.engine.move_messages(host.now, &ids[..1], host.mailbox("Lists")).expect("moved");
         host.engine.move_messages(host.now, &ids[1..], host.mailbox("Work")).expect("moved");
@@ -202,10 +210,9 @@ fn what_two_refused_moves_left_is_still_there() {
 }
 
 /// The question what a refused MOVE had left was refused too, and that was taken for nothing.
-#[test]
-fn a_question_that_is_refused_says_nothing_of_what_a_move_left() {
+fn a_question_that_is_refused_says_nothing_of_what_a_move_left<S: FarSide>() {
     for capabilities in ["IMAP4rev1 MOVE", "IMAP4rev1 UIDPLUS MOVE", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         let one = id(&host, "INBOX", 1);
         host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
         server.fault("MOVE", 1, Fault::no("CANNOT"));
@@ -247,15 +254,14 @@ fn a_message_that_is_not_there_is_missed_though_the_count_is_right() {
 
 /// A mailbox that was deleted here and, before that was sent, by another too: one that another made under its name later
 /// stayed hidden, as if it were still to be deleted.
-#[test]
-fn a_mailbox_made_anew_under_the_name_of_one_deleted_on_both_sides_is_seen() {
+fn a_mailbox_made_anew_under_the_name_of_one_deleted_on_both_sides_is_seen<S: FarSide>() {
     for capabilities in ["IMAP4rev1", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         // Something is to go out of it first, and so the list tells before the deletion is tried.
         let (lists, work) = (host.mailbox("Lists"), host.mailbox("Work"));
         host.engine.move_messages(host.now, &[id(&host, "Lists", 1)], work).expect("here");
         host.engine.delete_mailbox(host.now, lists).expect("deleted");
-        server.change().delete_mailbox("Lists", support::model::By::Other).expect("deleted");
+        server.try_delete("Lists").expect("deleted");
         once(&mut host);
         let deletes = |op: &Operation| matches!(op.kind, OperationKind::DeleteMailbox { .. });
         assert!(!pending(&host).iter().any(deletes), "{capabilities}: {:?}", pending(&host));
@@ -271,10 +277,9 @@ fn a_mailbox_made_anew_under_the_name_of_one_deleted_on_both_sides_is_seen() {
 
 /// What a person moves elsewhere is to be kept: `\Deleted`, which a removal that was not finished or another had left on it, went
 /// along to where it was moved, and the next purge of any client took it from there.
-#[test]
-fn what_is_moved_is_marked_as_deleted_no_longer() {
+fn what_is_moved_is_marked_as_deleted_no_longer<S: FarSide>() {
     for capabilities in ["IMAP4rev1", "IMAP4rev1 UIDPLUS", FULL] {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<S>(capabilities);
         server.set_flags("INBOX", 2, &["\\Deleted"]);
         host.sync_all();
         let work = host.mailbox("Work");
@@ -291,9 +296,8 @@ fn what_is_moved_is_marked_as_deleted_no_longer() {
 
 /// A MOVE was done and its answer lost; what it made was met, and then the mailbox that it took the message from was numbered anew:
 /// the operation was set aside as one whose message is nowhere.
-#[test]
-fn a_move_whose_source_is_numbered_anew_is_done_where_its_message_has_arrived() {
-    let (server, mut host) = synced("IMAP4rev1 MOVE");
+fn a_move_whose_source_is_numbered_anew_is_done_where_its_message_has_arrived<S: FarSide>() {
+    let (server, mut host) = synced::<S>("IMAP4rev1 MOVE");
     let (message, work) = (id(&host, "INBOX", 1), host.mailbox("Work"));
     host.engine.move_messages(host.now, &[message], work).expect("here");
     server.fault("MOVE", 1, Fault::CutAfter);
@@ -311,9 +315,8 @@ fn a_move_whose_source_is_numbered_anew_is_done_where_its_message_has_arrived() 
 
 /// On a server that expunges nothing by UID a message was moved away and back, the second answer was lost, and the mailbox was numbered
 /// anew: what the first move had left there under `\\Deleted` was taken for what came back.
-#[test]
-fn what_a_move_left_behind_is_not_what_came_back() {
-    let (server, mut host) = synced("IMAP4rev1");
+fn what_a_move_left_behind_is_not_what_came_back<S: FarSide>() {
+    let (server, mut host) = synced::<S>("IMAP4rev1");
     let message = id(&host, "INBOX", 1);
     host.engine.move_messages(host.now, &[message], host.mailbox("Work")).expect("here");
     host.sync_all();

@@ -4,14 +4,26 @@ mod support;
 
 use mailkeep::{Draft, FlagChange, MessageId, OperationState, Role};
 use support::model::{FULL, Fault};
-use support::{Host, Mail, ModelServer, mail, quirks};
+use support::{FarSide, Host, Mail, ModelServer, mail, quirks};
+
+both! {
+    note_14_the_servers_own_copy_of_what_was_sent_is_taken_for_it,
+    note_20_what_was_moved_and_then_deleted_offline_reaches_the_server,
+    note_21_an_operation_that_is_refused_for_good_stops_no_other,
+    note_22_others_deleted_mail_is_never_expunged,
+    note_23_an_append_without_an_answer_is_looked_for_before_it_is_sent_again,
+    note_23_two_drafts_alike_are_two,
+    note_68_nothing_is_done_by_uid_before_the_numbers_are_read,
+    note_72_what_is_appended_comes_back_as_it_was_kept,
+    note_16_a_move_that_is_offered_and_fails_is_made_by_copying,
+}
 
 /// Capability sets from nothing to everything.
 const SETS: &[&str] =
     &["IMAP4rev1", "IMAP4rev1 UIDPLUS", "IMAP4rev1 CONDSTORE ENABLE UIDPLUS MOVE LITERAL+", FULL];
 
-fn synced(capabilities: &str) -> (ModelServer, Host) {
-    let server = ModelServer::with_capabilities(capabilities);
+fn synced<S: FarSide>(capabilities: &str) -> (S, Host) {
+    let server = S::with_capabilities(capabilities);
     server.create_as("Trash", Some("\\Trash"));
     server.create_as("Sent", Some("\\Sent"));
     server.create("Lists");
@@ -30,7 +42,7 @@ fn id(host: &Host, mailbox: &str, uid: u32) -> MessageId {
     MessageId(host.snapshot().mailbox(mailbox).uid(uid).id)
 }
 
-fn there(server: &ModelServer, mailbox: &str) -> usize {
+fn there<S: FarSide>(server: &S, mailbox: &str) -> usize {
     let audit = server.audit();
     audit.mailboxes[mailbox].messages.iter().filter(|m| !m.flags.contains("\\Deleted")).count()
 }
@@ -51,10 +63,9 @@ fn set_aside(host: &Host) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn note_14_the_servers_own_copy_of_what_was_sent_is_taken_for_it() {
+fn note_14_the_servers_own_copy_of_what_was_sent_is_taken_for_it<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let sent = host.mailbox("Sent");
         let raw = String::from_utf8(mail(40)).expect("ASCII");
         let ours = host.engine.append(host.now, sent, Draft::new(raw.clone()).flag("\\Seen")).expect("kept");
@@ -71,10 +82,9 @@ fn note_14_the_servers_own_copy_of_what_was_sent_is_taken_for_it() {
     }
 }
 
-#[test]
-fn note_20_what_was_moved_and_then_deleted_offline_reaches_the_server() {
+fn note_20_what_was_moved_and_then_deleted_offline_reaches_the_server<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let one = id(&host, "INBOX", 1);
         host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
         host.engine.delete_messages(host.now, &[one]).expect("deleted");
@@ -92,10 +102,9 @@ fn note_20_what_was_moved_and_then_deleted_offline_reaches_the_server() {
     }
 }
 
-#[test]
-fn note_21_an_operation_that_is_refused_for_good_stops_no_other() {
+fn note_21_an_operation_that_is_refused_for_good_stops_no_other<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let (one, two, three) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2), id(&host, "INBOX", 3));
         host.engine.append(host.now, host.mailbox("Lists"), Draft::new(mail(50))).expect("appended");
         host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
@@ -120,10 +129,9 @@ fn note_21_an_operation_that_is_refused_for_good_stops_no_other() {
     }
 }
 
-#[test]
-fn note_22_others_deleted_mail_is_never_expunged() {
+fn note_22_others_deleted_mail_is_never_expunged<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         // Another client is not done with what it has marked.
         server.set_flags("INBOX", 4, &["\\Deleted"]);
         let (one, two) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2));
@@ -139,11 +147,10 @@ fn note_22_others_deleted_mail_is_never_expunged() {
     }
 }
 
-#[test]
-fn note_23_an_append_without_an_answer_is_looked_for_before_it_is_sent_again() {
+fn note_23_an_append_without_an_answer_is_looked_for_before_it_is_sent_again<S: FarSide>() {
     for set in SETS {
         for fault in [Fault::CutAfter, Fault::CutBeforeAnswer, Fault::CutBefore] {
-            let (server, mut host) = synced(set);
+            let (server, mut host) = synced::<S>(set);
             let draft =
                 host.engine.append(host.now, host.mailbox("Lists"), Draft::new(mail(60))).expect("kept");
             server.fault("APPEND", 1, fault.clone());
@@ -157,10 +164,9 @@ fn note_23_an_append_without_an_answer_is_looked_for_before_it_is_sent_again() {
     }
 }
 
-#[test]
-fn note_23_two_drafts_alike_are_two() {
+fn note_23_two_drafts_alike_are_two<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let lists = host.mailbox("Lists");
         for _ in 0..2 {
             host.engine.append(host.now, lists, Draft::new(mail(60))).expect("kept");
@@ -182,7 +188,7 @@ fn note_53_codes_that_nobody_asked_for_place_nothing() {
         "* OK [COPYUID 1103 1:4294967295 1:4294967295] surely\r\n",
         "* OK [COPYUID 1103 1:2 77] surely\r\n",
     ] {
-        let (server, mut host) = synced(FULL);
+        let (server, mut host) = synced::<ModelServer>(FULL);
         let (one, two) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2));
         server.quirk(move |command, answer| {
             let told = [line.as_bytes(), &answer].concat();
@@ -210,10 +216,9 @@ fn note_53_codes_that_nobody_asked_for_place_nothing() {
     }
 }
 
-#[test]
-fn note_68_nothing_is_done_by_uid_before_the_numbers_are_read() {
+fn note_68_nothing_is_done_by_uid_before_the_numbers_are_read<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         let two = id(&host, "INBOX", 2);
         host.engine.move_messages(host.now, &[two], host.mailbox("Lists")).expect("moved");
         // The mailbox is made anew, with other mail under the same numbers.
@@ -245,7 +250,7 @@ fn note_68_nothing_is_done_by_uid_before_the_numbers_are_read() {
 
 #[test]
 fn note_68_one_flight_opens_and_looks_and_the_next_acts() {
-    let (server, mut host) = synced(FULL);
+    let (server, mut host) = synced::<ModelServer>(FULL);
     let two = id(&host, "INBOX", 2);
     host.engine.move_messages(host.now, &[two], host.mailbox("Lists")).expect("moved");
     // Another message of another size stands under the number: the UIDVALIDITY is the same, and it is not touched.
@@ -257,7 +262,7 @@ fn note_68_one_flight_opens_and_looks_and_the_next_acts() {
 
 #[test]
 fn note_71_ok_is_not_success() {
-    let (server, mut host) = synced(FULL);
+    let (server, mut host) = synced::<ModelServer>(FULL);
     let one = id(&host, "INBOX", 1);
     server.change().manners.ignores_read_only_store = true;
     server.quirk(|command, answer| {
@@ -275,7 +280,7 @@ fn note_71_ok_is_not_success() {
 #[test]
 fn note_71_keywords_that_the_server_does_not_keep() {
     use support::model::Keywords;
-    let (server, mut host) = synced(FULL);
+    let (server, mut host) = synced::<ModelServer>(FULL);
     let one = id(&host, "INBOX", 1);
     server.change().manners.keywords = Keywords::None;
     host.engine.set_flags(host.now, &[one], &FlagChange::default().set("todo")).expect("set");
@@ -287,10 +292,9 @@ fn note_71_keywords_that_the_server_does_not_keep() {
     assert_eq!(host.engine.pending(None).expect("the journal").len(), 1);
 }
 
-#[test]
-fn note_72_what_is_appended_comes_back_as_it_was_kept() {
+fn note_72_what_is_appended_comes_back_as_it_was_kept<S: FarSide>() {
     for set in SETS {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<S>(set);
         // Lone line ends would be made whole by the server; they are so before it is sent.
         let raw = String::from_utf8(mail(61)).expect("ASCII").replace("\r\n", "\n");
         let kept = host.engine.append(host.now, host.mailbox("Lists"), Draft::new(raw)).expect("kept");
@@ -304,9 +308,8 @@ fn note_72_what_is_appended_comes_back_as_it_was_kept() {
     }
 }
 
-#[test]
-fn note_16_a_move_that_is_offered_and_fails_is_made_by_copying() {
-    let (server, mut host) = synced(FULL);
+fn note_16_a_move_that_is_offered_and_fails_is_made_by_copying<S: FarSide>() {
+    let (server, mut host) = synced::<S>(FULL);
     let (one, two) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2));
     server.fault("MOVE", 1, Fault::Answer("NO it does not work".into()));
     host.engine.move_messages(host.now, &[one, two], host.mailbox("Lists")).expect("moved");
@@ -320,7 +323,7 @@ fn note_16_a_move_that_is_offered_and_fails_is_made_by_copying() {
 #[test]
 fn note_68_a_move_that_is_refused_may_have_moved_some() {
     for set in SETS.iter().filter(|s| s.contains("MOVE") || s.contains("UIDPLUS")) {
-        let (server, mut host) = synced(set);
+        let (server, mut host) = synced::<ModelServer>(set);
         let all: Vec<_> = (1..=4).map(|uid| id(&host, "INBOX", uid)).collect();
         server.fault("MOVE", 1, Fault::partly(2, "LIMIT"));
         host.engine.move_messages(host.now, &all, host.mailbox("Lists")).expect("moved");

@@ -9,16 +9,22 @@ use mailkeep::sasl::{Credentials, Secret};
 use mailkeep::{BodyPolicy, ConnectionOptions, Error, Event, Role, Security, SyncScope, Window};
 use support::host::credentials;
 use support::session::Session;
-use support::{Host, Mail, ModelServer, Peer, Script, Snapshot, Tier, mail, quirks};
+use support::{FarSide, Host, Mail, ModelServer, Peer, Script, Snapshot, Tier, mail, quirks};
+
+both! {
+    note_12_bodies_are_asked_for_as_sections_only,
+    note_16_search_names_no_charset,
+    note_62_a_watched_mailbox_deleted_under_us,
+}
 
 /// INBOX with five messages, Sent with one, Lists with three.
-fn server(tier: Tier) -> ModelServer {
-    let server = ModelServer::new(tier);
+fn server<S: FarSide>(tier: Tier) -> S {
+    let server = S::new(tier);
     fill(&server);
     server
 }
 
-fn fill(server: &ModelServer) {
+fn fill<S: FarSide>(server: &S) {
     server.create("Sent");
     server.create("Lists");
     for n in 1..=4 {
@@ -129,10 +135,9 @@ fn tapped(server: &ModelServer, mut make: impl FnMut() -> Passes + 'static) -> H
     Host::with_peers(move || Box::new(Tap { session: far.session(), passes: make() }))
 }
 
-#[test]
-fn note_12_bodies_are_asked_for_as_sections_only() {
+fn note_12_bodies_are_asked_for_as_sections_only<S: FarSide>() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<S>(tier);
         let mut host = Host::new(&server).settings(|s| s.bodies = BodyPolicy::None);
         host.sync_all();
         let id = host.engine.messages(host.inbox(), None, 1).unwrap().rows[0].id;
@@ -158,7 +163,7 @@ fn note_12_a_malformed_vanished_is_made_up_for() {
             ("VANISHED (EARLIER) ", "VANISHED (EARLIER)\r\n* VANISHED "),
             ("VANISHED ", "VANISHED"),
         ] {
-            let server = server(tier);
+            let server = server::<ModelServer>(tier);
             server.quirk(move |_, line| quirks::replace(line, from, to));
             lives_with(&server, &format!("{tier:?}, {to:?}"));
         }
@@ -168,7 +173,7 @@ fn note_12_a_malformed_vanished_is_made_up_for() {
 #[test]
 fn note_12_capability_follows_a_login_that_does_not_tell() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.change().tells_capabilities = false;
         let mut host = lives_with(&server, &format!("{tier:?}"));
         host.drop_connection();
@@ -184,7 +189,7 @@ fn note_12_capability_follows_a_login_that_does_not_tell() {
 fn note_13_sizes_that_lie_in_every_way() {
     for tier in Tier::ALL {
         for size in ["0", "1", "17", "4294967295", "5000000000"] {
-            let server = server(tier);
+            let server = server::<ModelServer>(tier);
             server.quirk(move |_, line| {
                 let Some(at) = quirks::find(&line, b"RFC822.SIZE ") else { return line };
                 let len = line[at + 12..].iter().take_while(|b| b.is_ascii_digit()).count();
@@ -209,7 +214,7 @@ fn note_13_a_size_that_lies_does_not_end_a_body_that_was_cut() {
 #[test]
 fn note_13_few_status_commands_are_in_flight() {
     // No LIST-STATUS: each mailbox is asked about by itself.
-    let server = server(Tier::Condstore);
+    let server = server::<ModelServer>(Tier::Condstore);
     for n in 0..80 {
         server.create(&format!("Box {n}"));
         server.deliver(&format!("Box {n}"), mail(100 + n));
@@ -251,7 +256,7 @@ fn note_13_few_status_commands_are_in_flight() {
 #[test]
 fn note_13_codes_without_an_ok() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.quirk(|command, line| {
             let line = quirks::replace(line, "* OK [", "* [");
             if is_tagged(&line) && command.ends_with("FETCH") {
@@ -267,7 +272,7 @@ fn note_13_codes_without_an_ok() {
 
 #[test]
 fn note_15_id_goes_before_any_mailbox_is_opened() {
-    let server = server(Tier::Everything);
+    let server = server::<ModelServer>(Tier::Everything);
     // A mailbox is refused to a client that has not named itself.
     let far = server.clone();
     server.quirk(move |command, line| {
@@ -333,10 +338,9 @@ fn note_15_an_initial_response_that_is_not_heard() {
     }
 }
 
-#[test]
-fn note_16_search_names_no_charset() {
+fn note_16_search_names_no_charset<S: FarSide>() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<S>(tier);
         let mut host = Host::new(&server).settings(|s| s.window = Window::LastDays(30));
         host.sync_all();
         host.assert_in_step();
@@ -352,7 +356,7 @@ fn note_17_mod_sequences_that_are_no_whole_numbers() {
     for tier in [Tier::Condstore, Tier::Qresync, Tier::Everything] {
         for value in ["-1", "9.3736e+06", "18446744073709551616", "", "NIL"] {
             for everywhere in [false, true] {
-                let server = server(tier);
+                let server = server::<ModelServer>(tier);
                 server.quirk(move |_, line| {
                     let word: &[u8] = if line.starts_with(b"* OK [HIGHEST") && everywhere {
                         b"HIGHESTMODSEQ "
@@ -372,7 +376,7 @@ fn note_17_mod_sequences_that_are_no_whole_numbers() {
 #[test]
 fn note_17_special_use_is_refused_in_list() {
     for answer in ["BAD", "NO"] {
-        let server = server(Tier::Everything);
+        let server = server::<ModelServer>(Tier::Everything);
         let far = server.clone();
         server.quirk(move |command, line| {
             let asked = far.look().log.iter().rev().find(|c| c.starts_with("LIST")).cloned();
@@ -393,7 +397,7 @@ fn note_17_special_use_is_refused_in_list() {
 #[test]
 fn note_17_id_is_refused() {
     for answer in ["BAD syntax", "NO who are you"] {
-        let server = server(Tier::Everything);
+        let server = server::<ModelServer>(Tier::Everything);
         server.quirk(move |command, line| match command {
             "ID" if !is_tagged(&line) => Vec::new(),
             "ID" => quirks::replace(line, "OK that is who", answer),
@@ -417,7 +421,7 @@ fn note_19_structures_and_envelopes_that_cannot_be_read() {
             ("an envelope cut short", "FLAGS (", "ENVELOPE (\"no date\" NIL) FLAGS ("),
             ("an envelope of numbers", "FLAGS (", "ENVELOPE (1 2 (3)) FLAGS ("),
         ] {
-            let server = server(tier);
+            let server = server::<ModelServer>(tier);
             server.quirk(move |_, line| quirks::replace(line, from, to));
             let mut host = Host::new(&server).settings(|s| s.bodies = BodyPolicy::None);
             host.label = format!("{tier:?}, {name}");
@@ -436,7 +440,7 @@ fn note_19_structures_and_envelopes_that_cannot_be_read() {
 #[test]
 fn note_19_one_broken_answer_does_not_hide_the_rest() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         // Not even the line can be read, each time.
         server.quirk(|_, line| {
             if has(&line, "(UID 3 ") && has(&line, "BODYSTRUCTURE (") {
@@ -472,7 +476,7 @@ fn tag_of(sent: &str, verb: &str) -> String {
 
 /// A connection that is to be encrypted by STARTTLS.
 fn to_be_encrypted() -> (Host, mailkeep::Connection) {
-    let host = Host::new(&server(Tier::Bare)).settings(|s| s.security = Security::StartTls);
+    let host = Host::new(&server::<ModelServer>(Tier::Bare)).settings(|s| s.security = Security::StartTls);
     let mut connection = host.engine.connect(host.account, ConnectionOptions::new([1; 32], false)).unwrap();
     connection.provide_credentials(credentials()).unwrap();
     connection.sync(SyncScope::account());
@@ -577,7 +581,7 @@ fn to_compression(host: &Host, connection: &mut mailkeep::Connection) -> String 
 
 #[test]
 fn note_60_no_starttls_after_compress() {
-    let server = server(Tier::Bare);
+    let server = server::<ModelServer>(Tier::Bare);
     let host = Host::new(&server).settings(|s| {
         s.security = Security::StartTls;
         s.compress = true;
@@ -605,7 +609,7 @@ fn note_60_no_starttls_after_compress() {
 
 #[test]
 fn note_60_a_bomb_in_a_compressed_connection_is_an_error() {
-    let server = server(Tier::Bare);
+    let server = server::<ModelServer>(Tier::Bare);
     let host = Host::new(&server).settings(|s| {
         s.security = Security::StartTls;
         s.compress = true;
@@ -642,7 +646,7 @@ fn note_60_a_bomb_in_a_compressed_connection_is_an_error() {
 
 #[test]
 fn note_61_a_tag_from_before_is_not_the_logins_answer() {
-    let server = server(Tier::Bare);
+    let server = server::<ModelServer>(Tier::Bare);
     for tag in ["a1", "A001", "*x", "hhhhh0", "hhhhh9"] {
         let host = Host::new(&server);
         let mut connection =
@@ -665,7 +669,7 @@ fn note_61_a_tag_from_before_is_not_the_logins_answer() {
 #[test]
 fn note_61_the_answer_to_the_first_command_is_not_the_logins() {
     // The tag is one of this connection's, answered twice: CAPABILITY's is not LOGIN's.
-    let server = server(Tier::Bare);
+    let server = server::<ModelServer>(Tier::Bare);
     let host = Host::new(&server);
     let mut connection = host.engine.connect(host.account, ConnectionOptions::new([7; 32], true)).unwrap();
     connection.provide_credentials(credentials()).unwrap();
@@ -686,7 +690,7 @@ fn note_61_the_answer_to_the_first_command_is_not_the_logins() {
 #[test]
 fn note_62_a_mailbox_deleted_under_us() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         let mut host = Host::new(&server);
         host.sync_all();
         let lists = host.mailbox("Lists");
@@ -704,10 +708,9 @@ fn note_62_a_mailbox_deleted_under_us() {
     }
 }
 
-#[test]
-fn note_62_a_watched_mailbox_deleted_under_us() {
+fn note_62_a_watched_mailbox_deleted_under_us<S: FarSide>() {
     for tier in [Tier::Condstore, Tier::Everything] {
-        let server = server(tier);
+        let server = server::<S>(tier);
         let mut host = Host::new(&server);
         host.sync_all();
         let lists = host.mailbox("Lists");
@@ -723,7 +726,7 @@ fn note_62_a_watched_mailbox_deleted_under_us() {
 
 #[test]
 fn note_62_attributes_in_any_case() {
-    let server = server(Tier::Everything);
+    let server = server::<ModelServer>(Tier::Everything);
     for (name, usage, _) in ROLES {
         server.create_as(name, Some(usage));
     }
@@ -807,7 +810,7 @@ fn note_63_no_to_the_parameters_of_select() {
 /// What these commands have beyond the plain protocol is refused, whatever was offered.
 fn refuses_with_no(verbs: &'static [&str]) {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         let far = server.clone();
         server.quirk(move |command, line| {
             let last = far.look().log.last().cloned().unwrap_or_default();
@@ -877,7 +880,7 @@ fn note_73_a_refused_token_is_one_login_failure() {
 #[test]
 fn note_74_a_refused_login_with_much_behind_it_is_one_failure() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.change().password = "other".into();
         let mut bad = 0;
         server.quirk(move |_, line| {
@@ -907,7 +910,7 @@ fn note_74_a_refused_login_with_much_behind_it_is_one_failure() {
 fn note_74_refused_where_the_capabilities_are_known() {
     // With capabilities known from the last time, more goes out behind the login.
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         let mut host = Host::new(&server);
         host.sync_all();
         let before = host.snapshot();
@@ -927,7 +930,7 @@ fn note_74_refused_where_the_capabilities_are_known() {
 #[test]
 fn note_75_reading_takes_recent_from_nobody() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.quirk(|_, line| {
             let line = quirks::replace(line, "* 0 RECENT", "* 3 RECENT");
             quirks::replace(line, "FLAGS (", "FLAGS (\\Recent ")

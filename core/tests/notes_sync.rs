@@ -3,14 +3,25 @@
 mod support;
 
 use mailkeep::{BodyPolicy, ContentId, Error, Event, MailboxId, SyncScope};
-use support::{Host, Mail, ModelServer, Peer, Snapshot, Tier, mail, quirks};
+use support::{FarSide, Host, Mail, ModelServer, Peer, Snapshot, Tier, mail, quirks};
+
+both! {
+    note_03_no_star_where_vanished_is_asked,
+    note_04_the_mod_sequence_waits_for_what_is_stored,
+    note_06_a_reset_with_other_changes_keeps_what_stayed,
+    note_06_a_uid_validity_that_never_stays,
+    note_08_a_message_that_leaves_and_comes_back,
+    note_08_a_message_in_several_mailboxes_is_stored_once,
+    note_10_a_server_that_hangs_up_on_idle,
+    note_10_watching_never_leans_on_noop,
+}
 
 /// Tiers that can say VANISHED.
 const RESYNC: [Tier; 2] = [Tier::Qresync, Tier::Everything];
 
 /// INBOX with five messages, Lists with three.
-fn server(tier: Tier) -> ModelServer {
-    let server = ModelServer::new(tier);
+fn server<S: FarSide>(tier: Tier) -> S {
+    let server = S::new(tier);
     server.create("Lists");
     for n in 1..=5 {
         server.deliver("INBOX", mail(n));
@@ -22,7 +33,7 @@ fn server(tier: Tier) -> ModelServer {
 }
 
 /// A host in step with it, and everything that is counted begun again.
-fn settled(server: &ModelServer, host: Host) -> Host {
+fn settled<S: FarSide>(server: &S, host: Host) -> Host {
     let mut host = host;
     host.sync_all();
     host.assert_in_step();
@@ -33,15 +44,15 @@ fn settled(server: &ModelServer, host: Host) -> Host {
     host
 }
 
-fn synced(tier: Tier) -> (ModelServer, Host) {
-    let server = server(tier);
+fn synced<S: FarSide>(tier: Tier) -> (S, Host) {
+    let server = server::<S>(tier);
     let host = settled(&server, Host::new(&server));
     (server, host)
 }
 
 /// As [`synced`], and every sync from now on meets every message of every mailbox.
 fn audited(tier: Tier) -> (ModelServer, Host) {
-    let server = server(tier);
+    let server = server::<ModelServer>(tier);
     let host = Host::new(&server).settings(|s| s.audit_interval_ms = 1);
     let mut host = settled(&server, host);
     host.drop_connection();
@@ -99,7 +110,7 @@ fn sync_again(host: &mut Host) {
 fn note_01_vanished_is_taken_from_every_command() {
     for tier in RESYNC {
         for verb in ["LIST", "EXAMINE", "UID FETCH"] {
-            let (server, mut host) = synced(tier);
+            let (server, mut host) = synced::<ModelServer>(tier);
             host.label = format!("{tier:?}, {verb}");
             let far = server.clone();
             let mut once = true;
@@ -134,13 +145,13 @@ fn note_01_vanished_is_applied_before_the_mod_sequence_advances() {
         server.deliver("INBOX", mail(41));
     };
     for tier in RESYNC {
-        let (server, mut whole) = synced(tier);
+        let (server, mut whole) = synced::<ModelServer>(tier);
         change(&server);
         whole.drop_connection();
         whole.sync_all();
         let len = *whole.received.last().unwrap();
         for cut in (0..len).step_by(41) {
-            let (server, mut host) = synced(tier);
+            let (server, mut host) = synced::<ModelServer>(tier);
             change(&server);
             host.drop_connection();
             host.knobs.cuts = vec![cut];
@@ -154,7 +165,7 @@ fn note_01_vanished_is_applied_before_the_mod_sequence_advances() {
 #[test]
 fn note_02_vanished_against_exists_on_an_open_mailbox() {
     for tier in RESYNC {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         let before = host.snapshot();
         let inbox = host.inbox();
         host.try_sync(SyncScope::only([inbox])).unwrap();
@@ -218,7 +229,7 @@ fn note_02_a_scan_that_is_empty_against_exists_hides_nothing() {
 #[test]
 fn note_02_a_first_scan_that_falls_short_is_made_up_for() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.quirk(|command, line| {
             let skipped = is_of_a_scan(command, &line) && has(&line, "UID 2 ");
             if skipped { Vec::new() } else { line }
@@ -232,10 +243,9 @@ fn note_02_a_first_scan_that_falls_short_is_made_up_for() {
     }
 }
 
-#[test]
-fn note_03_no_star_where_vanished_is_asked() {
+fn note_03_no_star_where_vanished_is_asked<S: FarSide>() {
     for tier in RESYNC {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<S>(tier);
         for keep in [true, false] {
             // The highest are gone: on some servers `*` is now below them.
             let highest = *server.uids("INBOX").last().unwrap();
@@ -256,7 +266,7 @@ fn note_03_no_star_where_vanished_is_asked() {
 #[test]
 fn note_04_the_mod_sequence_is_the_tagged_answers() {
     for tier in RESYNC {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         let inbox = host.inbox();
         host.try_sync(SyncScope::only([inbox])).unwrap();
         server.take_log();
@@ -286,7 +296,7 @@ fn note_04_the_mod_sequence_is_the_tagged_answers() {
 #[test]
 fn note_04_a_mod_sequence_said_in_passing_is_not_taken() {
     for tier in RESYNC {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         let inbox = host.inbox();
         host.try_sync(SyncScope::only([inbox])).unwrap();
         server.set_flags("INBOX", 1, &["\\Flagged"]);
@@ -306,12 +316,11 @@ fn note_04_a_mod_sequence_said_in_passing_is_not_taken() {
     }
 }
 
-#[test]
-fn note_04_the_mod_sequence_waits_for_what_is_stored() {
+fn note_04_the_mod_sequence_waits_for_what_is_stored<S: FarSide>() {
     for tier in RESYNC {
         let play = |cut: Option<u64>| {
-            let (server, mut host) = synced(tier);
-            let before = server.save("INBOX").modseq;
+            let (server, mut host) = synced::<S>(tier);
+            let before = server.audit().mailboxes["INBOX"].modseq;
             host.drop_connection();
             server.set_flags("INBOX", 1, &["\\Flagged"]);
             server.deliver("INBOX", Mail::new(50).attachment(3_000).build());
@@ -331,7 +340,7 @@ fn note_04_the_mod_sequence_waits_for_what_is_stored() {
 #[test]
 fn note_05_the_last_message_for_a_range_past_the_end() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         let before = host.snapshot();
         server.quirk(|command, line| {
             if command == "UID FETCH" && is_tagged(&line) {
@@ -355,11 +364,10 @@ fn note_05_the_last_message_for_a_range_past_the_end() {
     }
 }
 
-#[test]
-fn note_06_a_reset_with_other_changes_keeps_what_stayed() {
+fn note_06_a_reset_with_other_changes_keeps_what_stayed<S: FarSide>() {
     for tier in Tier::ALL {
         for kept_open in [false, true] {
-            let (server, mut host) = synced(tier);
+            let (server, mut host) = synced::<S>(tier);
             host.label = format!("{tier:?}, connection kept: {kept_open}");
             let before = host.snapshot();
             if !kept_open {
@@ -381,10 +389,9 @@ fn note_06_a_reset_with_other_changes_keeps_what_stayed() {
     }
 }
 
-#[test]
-fn note_06_a_uid_validity_that_never_stays() {
+fn note_06_a_uid_validity_that_never_stays<S: FarSide>() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<S>(tier);
         let before = host.snapshot();
         for _ in 0..5 {
             host.drop_connection();
@@ -404,7 +411,7 @@ fn note_06_a_uid_validity_that_never_stays() {
 #[test]
 fn note_07_uidnext_goes_down() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         let before = host.snapshot();
         host.drop_connection();
         server.quirk(|_, line| quirks::replace(line, "UIDNEXT 6", "UIDNEXT 3"));
@@ -424,7 +431,7 @@ fn note_07_uidnext_goes_down() {
 #[test]
 fn note_07_no_uidnext_anywhere() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.quirk(|_, line| {
             if line.starts_with(b"* OK [UIDNEXT") {
                 return Vec::new();
@@ -450,10 +457,9 @@ fn note_07_no_uidnext_anywhere() {
     }
 }
 
-#[test]
-fn note_08_a_message_that_leaves_and_comes_back() {
+fn note_08_a_message_that_leaves_and_comes_back<S: FarSide>() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<S>(tier);
         host.drop_connection();
         let id = host.snapshot().mailbox("INBOX").uid(3).id;
         let there = server.move_message("INBOX", 3, "Lists");
@@ -466,10 +472,9 @@ fn note_08_a_message_that_leaves_and_comes_back() {
     }
 }
 
-#[test]
-fn note_08_a_message_in_several_mailboxes_is_stored_once() {
+fn note_08_a_message_in_several_mailboxes_is_stored_once<S: FarSide>() {
     for tier in Tier::ALL {
-        let server = ModelServer::new(tier);
+        let server = S::new(tier);
         server.create("Lists");
         server.create("All");
         let uid = server.deliver("INBOX", Mail::new(1).attachment(2_000).build());
@@ -488,8 +493,8 @@ fn note_08_a_message_in_several_mailboxes_is_stored_once() {
     }
 }
 
-fn watching(tier: Tier) -> (ModelServer, Host) {
-    let (server, mut host) = synced(tier);
+fn watching<S: FarSide>(tier: Tier) -> (S, Host) {
+    let (server, mut host) = synced::<S>(tier);
     let inbox = host.inbox();
     host.connect().watch([inbox]);
     host.quiesce();
@@ -500,7 +505,7 @@ fn watching(tier: Tier) -> (ModelServer, Host) {
 #[test]
 fn note_09_mail_before_the_continuation_is_not_missed() {
     for tier in [Tier::Condstore, Tier::Qresync, Tier::Everything] {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         let far = server.clone();
         let mut once = true;
         server.quirk(move |_, line| {
@@ -519,10 +524,9 @@ fn note_09_mail_before_the_continuation_is_not_missed() {
     }
 }
 
-#[test]
-fn note_10_a_server_that_hangs_up_on_idle() {
+fn note_10_a_server_that_hangs_up_on_idle<S: FarSide>() {
     for tier in [Tier::Condstore, Tier::Everything] {
-        let (server, mut host) = watching(tier);
+        let (server, mut host) = watching::<S>(tier);
         host.pass_ms(55_000);
         server.deliver("INBOX", mail(64));
         host.break_off();
@@ -533,10 +537,9 @@ fn note_10_a_server_that_hangs_up_on_idle() {
     }
 }
 
-#[test]
-fn note_10_watching_never_leans_on_noop() {
+fn note_10_watching_never_leans_on_noop<S: FarSide>() {
     for tier in Tier::ALL {
-        let (server, mut host) = watching(tier);
+        let (server, mut host) = watching::<S>(tier);
         for minutes in 1..=60 {
             host.pass_ms(60_000);
             if minutes % 20 == 0 {
@@ -555,7 +558,7 @@ fn note_10_watching_never_leans_on_noop() {
 fn note_11_flags_and_expunges_within_any_answer() {
     for tier in Tier::ALL {
         for keep in [false, true] {
-            let (server, mut host) = synced(tier);
+            let (server, mut host) = synced::<ModelServer>(tier);
             host.label = format!("{tier:?}, connection kept: {keep}");
             if !keep {
                 host.drop_connection();
@@ -591,7 +594,7 @@ fn note_11_flags_and_expunges_within_any_answer() {
 #[test]
 fn note_11_flags_without_a_uid_between_all_lines() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         host.drop_connection();
         server.set_flags("INBOX", 2, &["\\Answered"]);
         server.deliver("INBOX", Mail::new(65).attachment(900).build());
@@ -617,7 +620,7 @@ fn note_11_flags_without_a_uid_between_all_lines() {
 fn note_11_bye_at_any_line() {
     for tier in [Tier::Bare, Tier::Everything] {
         for at in 1..400 {
-            let server = server(tier);
+            let server = server::<ModelServer>(tier);
             let mut line_number = 0;
             server.quirk(move |_, line| {
                 line_number += 1;
@@ -667,7 +670,7 @@ fn note_50_numbers_that_name_no_message() {
     ];
     for tier in Tier::ALL {
         for lines in nonsense {
-            let (server, mut host) = synced(tier);
+            let (server, mut host) = synced::<ModelServer>(tier);
             let before = host.snapshot();
             host.drop_connection();
             server.set_flags("INBOX", 2, &["\\Flagged"]);
@@ -693,7 +696,7 @@ fn note_33_answers_that_nobody_asked_for() {
     ];
     for tier in Tier::ALL {
         for stray in strays {
-            let (server, mut host) = synced(tier);
+            let (server, mut host) = synced::<ModelServer>(tier);
             let before = host.snapshot();
             host.drop_connection();
             server.set_flags("INBOX", 2, &["\\Flagged"]);
@@ -712,7 +715,7 @@ fn note_33_answers_that_nobody_asked_for() {
 fn note_51_sets_of_every_number() {
     for tier in Tier::ALL {
         for earlier in ["", "(EARLIER) "] {
-            let (server, mut host) = synced(tier);
+            let (server, mut host) = synced::<ModelServer>(tier);
             let before = host.snapshot();
             host.drop_connection();
             server.set_flags("INBOX", 2, &["\\Flagged"]);
@@ -832,7 +835,7 @@ fn note_55_oversize_fields_are_bounded() {
     let long = "x".repeat(200_000);
     for tier in Tier::ALL {
         let text = long.clone();
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.quirk(move |command, line| {
             if command == "EXAMINE" && is_tagged(&line) {
                 return quirks::replace(line, "opened", &text);
@@ -867,7 +870,7 @@ fn note_55_oversize_fields_are_bounded() {
 fn note_55_a_size_beyond_all_numbers_is_kept_in_bounds() {
     for tier in Tier::ALL {
         for size in ["18446744073709551615", "18446744073709551616", "9223372036854775808", "-1"] {
-            let server = server(tier);
+            let server = server::<ModelServer>(tier);
             server.quirk(move |_, line| {
                 let Some(at) = quirks::find(&line, b"RFC822.SIZE ") else { return line };
                 let len = line[at + 12..].iter().take_while(|b| b.is_ascii_digit()).count();
@@ -893,7 +896,7 @@ fn note_55_a_size_beyond_all_numbers_is_kept_in_bounds() {
 #[test]
 fn note_55_an_oversize_refusal_is_told_in_short() {
     let text = "y".repeat(500_000);
-    let server = server(Tier::Everything);
+    let server = server::<ModelServer>(Tier::Everything);
     server.change().mailbox("Lists").selectable = true;
     server.quirk(move |command, line| {
         if command == "EXAMINE" && is_tagged(&line) {
@@ -912,7 +915,7 @@ fn note_55_an_oversize_refusal_is_told_in_short() {
 fn note_67_an_answer_with_less_than_was_asked() {
     for tier in Tier::ALL {
         for what in ["BODY[] {", "BODY[HEADER.FIELDS", "INTERNALDATE"] {
-            let server = server(tier);
+            let server = server::<ModelServer>(tier);
             let mut left = 2;
             server.quirk(move |_, line| {
                 if left > 0 && has(&line, what) {
@@ -932,7 +935,7 @@ fn note_67_an_answer_with_less_than_was_asked() {
 #[test]
 fn note_67_nil_is_never_stored_as_mail() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.quirk(|_, line| quirks::nil_body(line));
         let mut host = Host::new(&server);
         host.sync_all();
@@ -953,7 +956,7 @@ fn note_67_nil_is_never_stored_as_mail() {
 #[test]
 fn note_67_expunged_while_being_fetched() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         let far = server.clone();
         let mut once = true;
         server.quirk(move |command, line| {
@@ -976,7 +979,7 @@ fn note_67_expunged_while_being_fetched() {
 #[test]
 fn note_69_flags_are_scanned_without_mod_sequences() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         server.quirk(|_, line| {
             if line.starts_with(b"* OK [HIGHESTMODSEQ") {
                 return b"* OK [NOMODSEQ] none are kept\r\n".to_vec();
@@ -1009,7 +1012,7 @@ fn note_69_flags_are_scanned_without_mod_sequences() {
 #[test]
 fn note_70_lost_index_files_cost_no_body() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         let before = host.snapshot();
         host.drop_connection();
         server.rewind_modseq("INBOX");
@@ -1025,7 +1028,7 @@ fn note_70_lost_index_files_cost_no_body() {
 #[test]
 fn note_70_a_restored_snapshot_costs_only_what_is_other() {
     for tier in Tier::ALL {
-        let server = server(tier);
+        let server = server::<ModelServer>(tier);
         let saved = server.save("INBOX");
         server.deliver("INBOX", mail(70));
         server.deliver("INBOX", mail(71));
@@ -1045,7 +1048,7 @@ fn note_70_a_restored_snapshot_costs_only_what_is_other() {
 #[test]
 fn note_70_the_audit_meets_flags_under_equal_numbers() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         host.drop_connection();
         // The mod-sequence goes back, and on to where it was, while nobody looks.
         let highest = server.save("INBOX").modseq;
@@ -1063,7 +1066,7 @@ fn note_70_the_audit_meets_flags_under_equal_numbers() {
 #[test]
 fn note_70_the_audit_meets_another_message_under_the_same_uid() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         host.drop_connection();
         // A restored snapshot: every number is equal, and one message is another.
         let mut other = server.save("INBOX");

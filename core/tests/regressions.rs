@@ -3,10 +3,19 @@
 mod support;
 
 use mailkeep::{BodyPolicy, Error, SyncScope};
-use support::{Host, Mail, ModelServer, Tier, mail};
+use support::{FarSide, Host, Mail, ModelServer, Tier, mail};
 
-fn inbox_of(tier: Tier, count: u32) -> ModelServer {
-    let server = ModelServer::new(tier);
+both! {
+    an_unchanged_mailbox_is_opened_for_bodies_that_are_wanted_now,
+    a_message_that_comes_back_unknown_does_not_share_an_id,
+    a_wish_after_a_quiet_hour_is_no_time_out,
+    a_sync_of_a_mailbox_that_is_not_there_fails_alone,
+    a_part_is_fetched_without_the_rest,
+    whoever_wanted_a_mailbox_is_woken_when_it_is_free,
+}
+
+fn inbox_of<S: FarSide>(tier: Tier, count: u32) -> S {
+    let server = S::new(tier);
     for n in 1..=count {
         server.deliver("INBOX", mail(n));
     }
@@ -16,7 +25,7 @@ fn inbox_of(tier: Tier, count: u32) -> ModelServer {
 /// A line of a scan that cannot be read, again and again, must not make its message go.
 #[test]
 fn a_scan_that_falls_short_hides_nothing() {
-    let server = inbox_of(Tier::Bare, 6);
+    let server = inbox_of::<ModelServer>(Tier::Bare, 6);
     let mut host = Host::new(&server);
     host.sync_all();
     let before = host.snapshot();
@@ -34,9 +43,8 @@ fn a_scan_that_falls_short_hides_nothing() {
 }
 
 /// Bodies that a later policy wants come, although nothing changed on the server.
-#[test]
-fn an_unchanged_mailbox_is_opened_for_bodies_that_are_wanted_now() {
-    let server = inbox_of(Tier::Everything, 4);
+fn an_unchanged_mailbox_is_opened_for_bodies_that_are_wanted_now<S: FarSide>() {
+    let server = inbox_of::<S>(Tier::Everything, 4);
     let mut host = Host::new(&server).settings(|s| s.bodies = BodyPolicy::None);
     host.sync_all();
     host.drop_connection();
@@ -47,10 +55,9 @@ fn an_unchanged_mailbox_is_opened_for_bodies_that_are_wanted_now() {
 
 /// A message without an identity that is hidden by mistake and comes back gets an id of its own; the
 /// hidden one is forgotten later, and it alone.
-#[test]
-fn a_message_that_comes_back_unknown_does_not_share_an_id() {
+fn a_message_that_comes_back_unknown_does_not_share_an_id<S: FarSide>() {
     const DAY: u64 = 86_400_000;
-    let server = ModelServer::new(Tier::Bare);
+    let server = S::new(Tier::Bare);
     let twin = Mail::new(1).message_id(None).build();
     server.deliver("INBOX", twin.clone());
     server.deliver("INBOX", twin);
@@ -73,7 +80,7 @@ fn a_message_that_comes_back_unknown_does_not_share_an_id() {
 /// A mailbox that is missing from one list and back in the next keeps its id and its messages.
 #[test]
 fn a_mailbox_that_comes_back_is_the_same() {
-    let server = inbox_of(Tier::Everything, 2);
+    let server = inbox_of::<ModelServer>(Tier::Everything, 2);
     server.create("Lists");
     for n in 10..=12 {
         server.deliver("Lists", mail(n));
@@ -98,9 +105,8 @@ fn a_mailbox_that_comes_back_is_the_same() {
 }
 
 /// A connection that was quiet for longer than its time-out is still good for a wish.
-#[test]
-fn a_wish_after_a_quiet_hour_is_no_time_out() {
-    let server = inbox_of(Tier::Everything, 2);
+fn a_wish_after_a_quiet_hour_is_no_time_out<S: FarSide>() {
+    let server = inbox_of::<S>(Tier::Everything, 2);
     let mut host = Host::new(&server);
     host.sync_all();
     host.pass_ms(3_600_000);
@@ -112,7 +118,7 @@ fn a_wish_after_a_quiet_hour_is_no_time_out() {
 /// Watching what the server refuses to open rests between its attempts.
 #[test]
 fn watching_a_refused_mailbox_does_not_spin() {
-    let server = inbox_of(Tier::Everything, 2);
+    let server = inbox_of::<ModelServer>(Tier::Everything, 2);
     let mut host = Host::new(&server);
     host.sync_all();
     let inbox = host.inbox();
@@ -134,9 +140,8 @@ fn watching_a_refused_mailbox_does_not_spin() {
 }
 
 /// A mailbox that is gone ends the watching with an error that says so.
-#[test]
-fn a_sync_of_a_mailbox_that_is_not_there_fails_alone() {
-    let server = inbox_of(Tier::Everything, 2);
+fn a_sync_of_a_mailbox_that_is_not_there_fails_alone<S: FarSide>() {
+    let server = inbox_of::<S>(Tier::Everything, 2);
     let mut host = Host::new(&server);
     host.sync_all();
     let outcome = host.try_sync(SyncScope::only([mailkeep::MailboxId(999)]));
@@ -147,7 +152,7 @@ fn a_sync_of_a_mailbox_that_is_not_there_fails_alone() {
 /// Sizes that add up past every bound are clamped, and nothing overflows.
 #[test]
 fn sizes_past_every_bound_are_clamped() {
-    let server = inbox_of(Tier::Condstore, 3);
+    let server = inbox_of::<ModelServer>(Tier::Condstore, 3);
     server.quirk(|_, line| {
         let text = String::from_utf8_lossy(&line).into_owned();
         match text.find("RFC822.SIZE ") {
@@ -192,9 +197,8 @@ fn shrinking_keeps_every_byte() {
 }
 
 /// One part of a message comes alone, is kept, and goes when the whole message is here.
-#[test]
-fn a_part_is_fetched_without_the_rest() {
-    let server = ModelServer::new(Tier::Everything);
+fn a_part_is_fetched_without_the_rest<S: FarSide>() {
+    let server = S::new(Tier::Everything);
     server.deliver("INBOX", Mail::new(1).attachment(300_000).build());
     let mut host = Host::new(&server).settings(|s| s.bodies = BodyPolicy::None);
     host.sync_all();
@@ -228,7 +232,7 @@ fn a_part_is_fetched_without_the_rest() {
 /// A backup is a whole copy that knows that it is one, and goes only into an empty place.
 #[test]
 fn a_backup_is_whole_and_knows_that_it_is_one() {
-    let server = inbox_of(Tier::Everything, 5);
+    let server = inbox_of::<ModelServer>(Tier::Everything, 5);
     let mut host = Host::new(&server);
     host.sync_all();
     let place = mailkeep::MemoryStorage::new();
@@ -243,12 +247,11 @@ fn a_backup_is_whole_and_knows_that_it_is_one() {
 }
 
 /// A connection that had to leave a mailbox to another is woken when it is free.
-#[test]
-fn whoever_wanted_a_mailbox_is_woken_when_it_is_free() {
+fn whoever_wanted_a_mailbox_is_woken_when_it_is_free<S: FarSide>() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    let server = inbox_of(Tier::Everything, 3);
+    let server = inbox_of::<S>(Tier::Everything, 3);
     let mut first = Host::new(&server).knobs(|k| k.chunk = 40);
     let woken = Arc::new(AtomicU32::new(0));
     let counter = woken.clone();
