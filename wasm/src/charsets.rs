@@ -1,5 +1,6 @@
-//! The browser's charset tables, lent to the engine.
+//! The browser's tables of charsets and of normalisation, lent to the engine.
 
+use js_sys::JsString;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -13,7 +14,8 @@ extern "C" {
     fn decode(this: &TextDecoder, data: &[u8]) -> Result<String, JsValue>;
 }
 
-/// From now on the engine asks the browser for what it has no table for.
+/// From now on the engine asks the browser for what it has no tables for.
 pub(crate) fn lend() {
     mailkeep::message::set_charset_decoder(|name, data| TextDecoder::new(name).ok()?.decode(data).ok());
+    mailkeep::sasl::set_normalizer(|text| JsString::from(text).normalize("NFKC").into());
 }

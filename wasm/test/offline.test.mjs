@@ -55,6 +55,18 @@ test('a first sync brings every message, byte for byte', async () => {
   await page.close();
 });
 
+test('a password outside of ASCII is normalised by the browser', async () => {
+  await around.server.user('zoe', '\u00e9IX');
+  await around.server.generate('zoe', 'INBOX', 3, 500);
+  const page = await around.page();
+  await openStore(page, { name: 'zoe', backend: 'memory' });
+  // SCRAM compares what is prepared (RFC 4013): the same password, typed in another way.
+  const summary = await sync(page, await addAccount(page, 'zoe'), around.relay.url, 'e\u0301\u00ad\u2168');
+  assert.equal(summary.messagesAdded, 3);
+  assert.deepEqual(page.faults, []);
+  await page.close();
+});
+
 test('after a restart of the browser, with the server gone, everything is there', async () => {
   const onServer = around.server.dump('anna');
   await around.server.stop();

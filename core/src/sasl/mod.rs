@@ -32,6 +32,7 @@ pub use self::credentials::{ChannelBinding, Credentials, CredentialsKind, Secret
 pub use self::error::{Fault, SaslError};
 pub use self::mechanism::{Mechanism, choose};
 use self::oauth::{Dialect, OAuth};
+pub use self::prepare::{Normalizer, set_normalizer};
 use self::scram::{Binding, Hash, Scram};
 use crate::limits::Limits;
 

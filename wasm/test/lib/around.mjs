@@ -48,18 +48,15 @@ export function addAccount(page, user) {
 }
 
 /** Runs in the page: one sync over the relay, signed out of again. */
-export function sync(page, account, url) {
+export function sync(page, account, url, password = 'secret') {
   return page.evaluate(
-    async ([id, webSocket]) => {
-      const connection = await globalThis.mail.connect(id, {
-        transport: { webSocket },
-        credentials: { password: 'secret' },
-      });
+    async ([id, webSocket, password]) => {
+      const connection = await globalThis.mail.connect(id, { transport: { webSocket }, credentials: { password } });
       const summary = await connection.sync();
       await connection.logout();
       return summary;
     },
-    [account, url],
+    [account, url, password],
   );
 }
 
