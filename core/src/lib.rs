@@ -110,6 +110,10 @@
 //!   would have a client empty its cache.
 #![forbid(unsafe_code)]
 
+// What tests share with fuzz targets names the crate as those do.
+#[cfg(test)]
+extern crate self as mailkeep;
+
 mod actions;
 mod commit;
 mod connection;

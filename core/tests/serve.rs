@@ -295,3 +295,34 @@ fn watching_goes_on_where_the_server_cannot_tell_of_so_many() {
         assert_eq!(host.engine.mailbox(host.mailbox("Box3")).unwrap().total, before + 1, "{}", host.said());
     }
 }
+
+#[test]
+fn watching_goes_on_when_the_server_stops_telling() {
+    let world = World::new();
+    for number in 0..4 {
+        world.mail.create(&format!("Box{number}"), &[]).unwrap();
+    }
+    let users = world.users.clone();
+    let mut host = Host::with_peers(move || Box::new(Server::watching(&users, 3)))
+        .settings(|settings| settings.bodies = BodyPolicy::All);
+    host.sync_all();
+    // One is missing while the others are named; with it they are more than the server watches.
+    world.mail.delete(world.id("Box3")).unwrap();
+    let mut all = vec![host.inbox()];
+    all.extend((0..4).map(|number| host.mailbox(&format!("Box{number}"))));
+    host.connect().watch(all);
+    host.pass_ms(2_000);
+    host.transcript.clear();
+    world.mail.create("Box3", &[]).unwrap();
+    host.pass_ms(2_000);
+    let said = host.said();
+    assert!(said.contains("* OK [NOTIFICATIONOVERFLOW]"), "{said}");
+    // The open mailbox is told of as before, and the others are asked for.
+    world.put("INBOX", mail(1), &[]);
+    host.pass_ms(2_000);
+    let inbox = host.inbox();
+    assert_eq!(host.engine.mailbox(inbox).unwrap().total, 1, "{}", host.said());
+    world.put("Box0", mail(2), &[]);
+    host.pass_ms(200_000);
+    assert_eq!(host.engine.mailbox(host.mailbox("Box0")).unwrap().total, 1, "{}", host.said());
+}

@@ -1,83 +1,14 @@
 //! Two clients do anything at all on one mailbox, and neither is ever told something that is not so.
 
+// The fuzz target believes the same.
+#[allow(unreachable_pub, reason = "to the targets it is a library")]
+#[path = "../../../fuzz/src/belief.rs"]
+mod belief;
+
 use proptest::prelude::*;
 
+use self::belief::Belief;
 use super::*;
-use crate::imap::fetch::FetchAttr;
-use crate::imap::parse;
-use crate::imap::response::{Code, Data, Response};
-use crate::limits::Limits;
-use crate::wire::{Framer, Piece};
-
-/// What a client believes from what it heard: each message's UID and flags, where it was told.
-#[derive(Debug, Default)]
-struct Belief {
-    messages: Vec<(Option<u32>, Option<String>)>,
-    highest_uid: u32,
-    last_modseq: u64,
-}
-
-impl Belief {
-    fn hear(&mut self, octets: &[u8], numbers_in_use: bool) {
-        let mut framer = Framer::new(&Limits::DEFAULT, usize::MAX);
-        let mut input = octets;
-        while let Some(piece) = framer.next(&mut input).expect("it can be framed") {
-            let Piece::Response(frame) = piece else { continue };
-            match parse::response(frame).unwrap_or_else(|e| panic!("{e}: {}", frame.text.escape_ascii())) {
-                Response::Data(data) => self.data(&data, numbers_in_use),
-                Response::Status(status) => {
-                    assert!(!matches!(status.kind, crate::imap::response::StatusKind::Bad), "{status:?}");
-                    if let Some(Code::HighestModSeq(modseq)) = status.code {
-                        assert!(modseq >= self.last_modseq, "mod-sequences never fall");
-                        self.last_modseq = modseq;
-                    }
-                }
-                Response::Continuation(_) => {}
-            }
-        }
-        assert!(input.is_empty());
-    }
-
-    fn data(&mut self, data: &Data<'_>, numbers_in_use: bool) {
-        match data {
-            Data::Exists(count) => {
-                assert!(*count as usize >= self.messages.len(), "only an expunge takes messages away");
-                self.messages.resize(*count as usize, (None, None));
-            }
-            Data::Expunge(seq) => {
-                assert!(!numbers_in_use, "no expunge while numbers are in use");
-                self.messages.remove(*seq as usize - 1);
-            }
-            Data::Vanished { earlier: false, uids } => {
-                assert!(!numbers_in_use, "no expunge while numbers are in use");
-                for (low, high) in uids.ranges() {
-                    self.messages.retain(|(uid, _)| uid.is_none_or(|uid| uid < low || uid > high));
-                }
-            }
-            Data::Fetch(fetch) => {
-                let place = &mut self.messages[fetch.seq as usize - 1];
-                for attr in fetch.attrs {
-                    match attr {
-                        FetchAttr::Uid(uid) => {
-                            assert!(place.0.is_none_or(|known| known == uid), "a number is one message");
-                            place.0 = Some(uid);
-                            self.highest_uid = self.highest_uid.max(uid);
-                        }
-                        FetchAttr::Flags(flags) => {
-                            let mut words: Vec<_> =
-                                flags.iter().map(|w| String::from_utf8_lossy(w).into_owned()).collect();
-                            words.retain(|word| word != "\\Recent");
-                            words.sort();
-                            place.1 = Some(words.join(" "));
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
 
 /// Commands, with whether they keep numbers in use.
 fn step() -> impl Strategy<Value = (usize, String, bool)> {
@@ -108,13 +39,13 @@ fn step() -> impl Strategy<Value = (usize, String, bool)> {
 }
 
 /// What the store says, for comparing.
-fn truth(mail: &MemoryMail) -> Vec<(Option<u32>, Option<String>)> {
+fn truth(mail: &MemoryMail) -> Vec<(u32, String)> {
     let rows = mail.rows(id_of(mail, "INBOX"), 1, usize::MAX).expect("rows");
     rows.iter()
         .map(|row| {
             let mut words: Vec<&str> = row.flags.wire_words().collect();
             words.sort_unstable();
-            (Some(row.uid), Some(words.join(" ")))
+            (row.uid, words.join(" "))
         })
         .collect()
 }
@@ -125,6 +56,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..40),
         qresync in any::<bool>(),
         forgets in proptest::option::of(0..40usize),
+        notify in proptest::option::of(proptest::sample::select(vec!["SELECTED", "SELECTED-DELAYED"])),
     ) {
         let (users, mail) = users();
         five(&mail);
@@ -133,7 +65,10 @@ proptest! {
         let mut beliefs = [Belief::default(), Belief::default()];
         if qresync {
             clients[0].say(b"a ENABLE QRESYNC\r\n");
+            clients[0].heard.clear();
         }
+        // Expunges come at any time.
+        let at_once = notify == Some("SELECTED");
         let mut say = |who: usize, command: &str, in_use: bool| {
             // A client that knows it has no messages does not name one.
             if in_use && command.contains("1:*") && beliefs[who].messages.is_empty() {
@@ -141,20 +76,31 @@ proptest! {
             }
             clients[who].say(format!("t {command}\r\n").as_bytes());
             let heard = std::mem::take(&mut clients[who].heard);
-            beliefs[who].hear(&heard, in_use);
+            beliefs[who].hear(&heard, in_use && !at_once);
             if command.contains("SILENT") {
                 // What it did itself it is not told.
-                beliefs[who].messages.iter_mut().for_each(|(_, flags)| *flags = None);
+                beliefs[who].forget_flags();
             }
-            // VANISHED says nothing to a client that does not know its UIDs.
-            if qresync && beliefs[who].messages.iter().any(|(uid, _)| uid.is_none()) {
+            if qresync && beliefs[who].lacks_uids() {
                 clients[who].say(b"t FETCH 1:* (UID)\r\n");
                 let heard = std::mem::take(&mut clients[who].heard);
-                beliefs[who].hear(&heard, true);
+                beliefs[who].hear(&heard, !at_once);
             }
+            let other = 1 - who;
+            let now = clients[other].now;
+            clients[other].session.wake(now).expect("it was drained");
+            clients[other].drain();
+            let heard = std::mem::take(&mut clients[other].heard);
+            assert!(notify.is_some() || heard.is_empty(), "who does not ask is not told");
+            beliefs[other].hear(&heard, !at_once);
         };
         say(0, "SELECT INBOX", false);
         say(1, "SELECT INBOX", false);
+        if let Some(which) = notify {
+            for who in 0..2 {
+                say(who, &format!("NOTIFY SET ({which} (MessageNew (UID FLAGS) MessageExpunge FlagChange))"), false);
+            }
+        }
         for (at, (who, command, in_use)) in steps.iter().enumerate() {
             if forgets == Some(at) {
                 mail.forget_expunges();
@@ -166,14 +112,7 @@ proptest! {
             say(who, "FETCH 1:* (UID)", true);
         }
         let truth = truth(&mail);
-        for belief in &beliefs {
-            prop_assert_eq!(belief.messages.len(), truth.len());
-            for (believed, true_) in belief.messages.iter().zip(&truth) {
-                prop_assert_eq!(believed.0, true_.0);
-                // Flags of new messages are not told unless asked.
-                prop_assert!(believed.1.is_none() || believed.1 == true_.1, "{:?} is {:?}", believed, true_);
-            }
-        }
+        beliefs.iter().for_each(|belief| belief.assert_true(&truth));
     }
 
     #[test]
