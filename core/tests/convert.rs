@@ -206,3 +206,48 @@ fn a_draft_that_was_not_sent_yet_goes_to_the_new_server<S: FarSide>() {
     assert!(subjects(&host, "Lists").iter().any(|(_, other)| *other == id), "{}", host.said());
     assert_eq!(new.audit().mailboxes["Lists"].messages.len(), 4);
 }
+
+/// What only its bytes could tell comes again, and is not left over too: sent on, it would be there twice.
+#[test]
+fn what_came_again_is_met_by_its_bytes() {
+    let (old, new) = (ModelServer::with_capabilities(FULL), ModelServer::with_capabilities(FULL));
+    let nameless =
+        |n: u32| format!("From: a@b.example\r\nSubject: nameless {n}\r\n\r\nNo name.\r\n").into_bytes();
+    let altered = |n: u32| {
+        let header =
+            "Message-ID: <one@b.example>\r\nDate: Tue, 31 Dec 2019 20:00:00 +0000\r\nSubject: altered\r\n";
+        format!("{header}\r\nPay {n}00.\r\n").into_bytes()
+    };
+    for server in [&old, &new] {
+        for n in [1, 2] {
+            server.deliver("INBOX", nameless(n));
+            server.deliver("INBOX", altered(n));
+        }
+    }
+    for _ in 0..3 {
+        old.deliver("INBOX", long(5));
+    }
+    for _ in 0..2 {
+        new.deliver("INBOX", long(5));
+    }
+    let mut host = Host::new(&old);
+    host.sync_all();
+    let (_, marked) =
+        subjects(&host, "INBOX").into_iter().find(|(s, _)| s == "nameless 1").expect("it is here");
+    host.engine.set_flags(host.now, &[marked], &FlagChange::default().set("\\Flagged")).expect("flagged");
+    let mut host = convert(host, &new);
+    host.sync_all();
+    let left = host.engine.conversion(host.account).expect("told").leftovers;
+    assert_eq!(left.len(), 1, "one of three that are alike: {left:?}");
+    let sent = host.engine.finish_conversion(host.now, host.account, LeftoverAction::Upload);
+    assert_eq!(sent.expect("finished"), 1);
+    host.sync_all();
+    host.sync_all();
+    let there = new.audit().mailboxes["INBOX"].messages.clone();
+    assert_eq!(there.len(), 7, "{}", host.said());
+    let flagged: Vec<_> = there.iter().filter(|m| m.flags.contains("\\Flagged")).collect();
+    assert_eq!(flagged.len(), 1, "{}", host.said());
+    assert!(String::from_utf8_lossy(&flagged[0].raw).contains("Subject: nameless 1\r\n"));
+    host.assert_in_step();
+    assert_eq!(host.engine.verify().expect("read").problems, Vec::<String>::new());
+}

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 /// Runs a target over each of its seeds, and over each cut short and with an octet changed.
+#[allow(clippy::print_stdout, reason = "a failure is to name its seed")]
 fn replay(target: &str, run: fn(&[u8])) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
     let mut count = 0;

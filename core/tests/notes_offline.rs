@@ -200,7 +200,8 @@ fn note_53_codes_that_nobody_asked_for_place_nothing() {
         server.quirk(move |command, answer| {
             // Of a message that the MOVE did not name, and in numbers that do not match.
             if command.contains("MOVE") {
-                quirks::replace(answer, "COPYUID 1103 1 1]", "COPYUID 1103 2 1]")
+                let answer = quirks::replace(answer, "COPYUID 1103 1 1]", "COPYUID 1103 2 1]");
+                [line.as_bytes(), &answer].concat()
             } else {
                 answer
             }
@@ -311,7 +312,10 @@ fn note_72_what_is_appended_comes_back_as_it_was_kept<S: FarSide>() {
 fn note_16_a_move_that_is_offered_and_fails_is_made_by_copying<S: FarSide>() {
     let (server, mut host) = synced::<S>(FULL);
     let (one, two) = (id(&host, "INBOX", 1), id(&host, "INBOX", 2));
-    server.fault("MOVE", 1, Fault::Answer("NO it does not work".into()));
+    // It fails each time.
+    for nth in 1..=10 {
+        server.fault("MOVE", nth, Fault::Answer("NO it does not work".into()));
+    }
     host.engine.move_messages(host.now, &[one, two], host.mailbox("Lists")).expect("moved");
     host.sync_all();
     host.sync_all();
@@ -323,15 +327,22 @@ fn note_16_a_move_that_is_offered_and_fails_is_made_by_copying<S: FarSide>() {
 #[test]
 fn note_68_a_move_that_is_refused_may_have_moved_some() {
     for set in SETS.iter().filter(|s| s.contains("MOVE") || s.contains("UIDPLUS")) {
-        let (server, mut host) = synced::<ModelServer>(set);
-        let all: Vec<_> = (1..=4).map(|uid| id(&host, "INBOX", uid)).collect();
-        server.fault("MOVE", 1, Fault::partly(2, "LIMIT"));
-        host.engine.move_messages(host.now, &all, host.mailbox("Lists")).expect("moved");
-        host.sync_all();
-        host.sync_all();
-        host.sync_all();
-        nothing_pending(&host);
-        assert_eq!((there(&server, "INBOX"), there(&server, "Lists")), (0, 4), "{set}\n{}", host.said());
-        host.assert_in_step();
+        for code in ["LIMIT", "CANNOT"] {
+            let (server, mut host) = synced::<ModelServer>(set);
+            let all: Vec<_> = (1..=4).map(|uid| id(&host, "INBOX", uid)).collect();
+            server.fault("MOVE", 1, Fault::partly(2, code));
+            host.engine.move_messages(host.now, &all, host.mailbox("Lists")).expect("moved");
+            host.sync_all();
+            host.sync_all();
+            host.sync_all();
+            nothing_pending(&host);
+            assert_eq!(
+                (there(&server, "INBOX"), there(&server, "Lists")),
+                (0, 4),
+                "{set} {code}\n{}",
+                host.said()
+            );
+            host.assert_in_step();
+        }
     }
 }

@@ -18,9 +18,11 @@
 //! | [`story`] | three databases and another mail program on the same mail |
 //! | [`kill`] | a device whose program is killed while it syncs |
 //! | [`pop`] | what Python's poplib sees in a maildrop, and what POP3 servers are held to |
+//! | [`conversion`] | a POP3 account that becomes an IMAP account |
 //! | [`imap`] | a client of a few lines, to fill servers and to prod them |
 
 pub mod compare;
+pub mod conversion;
 pub mod corpus;
 pub mod courier;
 pub mod cyrus;

@@ -67,8 +67,13 @@ impl Program {
     /// The program with a database at `database`, which need not exist; `password` is what its accounts log
     /// in with.
     pub fn new(database: &Path, password: &str) -> Self {
+        Self::at(&binary(), database, password)
+    }
+
+    /// The same, with the program in a file of one's own choice.
+    pub fn at(binary: &Path, database: &Path, password: &str) -> Self {
         Self {
-            binary: binary(),
+            binary: binary.to_owned(),
             database: database.to_owned(),
             password: password.to_owned(),
             time_limit: Duration::from_secs(120),

@@ -93,6 +93,11 @@ mod tests {
         assert_eq!((c.expire(), c.login_delay_s()), (None, None));
         assert_eq!(c.mechanisms().count(), 0);
         assert!(c.has("expirenever"));
+        // Each by itself, since the first line of a name is the one that counts.
+        assert!(!of(&["EXPIRENEVER"]).has("EXPIRE"));
+        for line in ["EXPIRE", "EXPIRE -1", "EXPIRE x", "EXPIRE 99999999999"] {
+            assert_eq!(of(&[line]).expire(), None, "{line}");
+        }
     }
 
     #[test]

@@ -50,8 +50,8 @@ impl<U: Users> Session<U> {
     pub(super) fn tell_news(&mut self) {
         let idles = matches!(self.wait, Wait::Idle { .. });
         let Some(user) = &self.user else { return };
-        let asked = user.wanted.is_asked();
-        if !(idles || asked && matches!(self.wait, Wait::Nothing)) {
+        let listens = user.wanted.is_asked() && matches!(self.wait, Wait::Nothing);
+        if !idles && !listens {
             return;
         }
         let at_once = user.wanted.of_selected().at_once;

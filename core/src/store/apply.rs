@@ -256,6 +256,9 @@ pub(super) fn enter(w: &mut Writer<'_>, mut fact: MessageFact, outcome: &mut Out
             // One that was carried elsewhere has the id that it would have, or one that is hidden.
             let id = if own_id_is_free { own_id } else { fallback_id(w) };
             place(w, id, &record, &flags, modseq)?;
+            if known {
+                convert::met(w, id)?;
+            }
             id
         }
     };
@@ -502,6 +505,9 @@ pub(super) fn attach(
         message.provisional = false;
         Ok(())
     })?;
+    if now_has != message.content && same.is_some() {
+        convert::met(w, id)?;
+    }
     Ok(true)
 }
 

@@ -20,7 +20,9 @@ use crate::store::records::{ContentRecord, MessageRecord, OrphanRecord, View};
 use crate::store::replayed;
 use crate::store::tables::Snapshot;
 use crate::store::writer::Writer;
-use crate::store::{accounts, arrivals, expunge, identity, keys, mailboxes, partials, query, record, view};
+use crate::store::{
+    accounts, arrivals, expunge, identity, keys, mailboxes, orphans, partials, query, record, view,
+};
 
 /// Flags that a person set, and that no server knew of while the account was on POP3.
 const CARRIED: Flags =
@@ -153,6 +155,35 @@ pub(crate) fn settle(
     arrivals::back(w, id, place, flags, fact.modseq.unwrap_or(0))?;
     carry_flags(w, account, id, &orphan.flags, flags)?;
     Ok(Some(old.content))
+}
+
+/// A message of the server's turns out to have the content of one that was brought along and could not be matched before: that one
+/// is met, and waits no more. Which of several alike it was makes no difference.
+pub(crate) fn met(w: &mut Writer<'_>, id: MessageId) -> Result<()> {
+    let Some(message) = w.message(id)? else { return Ok(()) };
+    let account = w.mailbox(message.mailbox)?.account;
+    if !accounts::get(w, account)?.converting {
+        return Ok(());
+    }
+    let mut waiting = Vec::new();
+    for holder in identity::holders(w, message.content)? {
+        let hidden = w.message(holder)?.filter(|m| m.gone_ms.is_some());
+        waiting.extend(hidden.map(|old| (old.mailbox != message.mailbox, holder, old)));
+    }
+    // One that was in the same mailbox first.
+    waiting.sort_by_key(|(elsewhere, holder, _)| (*elsewhere, *holder));
+    for (_, holder, old) in waiting {
+        let key = keys::pair(u64::from(old.mailbox.0), holder.0);
+        let orphan = w.tables.orphans.remove(key.as_slice())?.map(|v| v.value().to_vec());
+        let Some(orphan) = orphan.map(|b| record::decode::<OrphanRecord>(&b)).transpose()? else { continue };
+        // What a person has done since counts.
+        if w.intents(id)?.flags.is_none() {
+            let server = view::server_flags(w, &message)?;
+            carry_flags(w, account, id, &orphan.flags, &server)?;
+        }
+        return orphans::forget(w, holder, &old);
+    }
+    Ok(())
 }
 
 /// The server's header of a message that was taken for one that is here: either it is, or it gets a content of its own.

@@ -99,6 +99,11 @@ impl Mailkeep {
         Self { binary: target.join("release/mailkeep") }
     }
 
+    /// Its file.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// Makes a database with an account in it that has not been synced.
     pub fn add(&self, account: &Account, place: &Place, compress: bool) {
         let port = account.port.to_string();

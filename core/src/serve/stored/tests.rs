@@ -256,6 +256,7 @@ impl Both {
             let counts =
                 |s: &Status| (s.uid_next, s.messages, s.recent, s.unseen, s.deleted, s.size, s.deleted_size);
             assert_eq!(counts(&x), counts(&y), "{called}");
+            assert_eq!(self.stored.highest_modseq(a), Ok(x.highest_modseq), "{called}");
             let rows = self.stored.rows(a, 1, usize::MAX).expect("rows");
             let flags =
                 |rows: &[Row]| rows.iter().map(|r| (r.uid, words(&r.flags))).collect::<BTreeMap<_, _>>();
@@ -347,7 +348,13 @@ fn subscriptions_are_the_clients_alone() {
     };
     let sub = mail.create("Work/Sub", &[]).expect("it can be made");
     assert_eq!(subscribed(), Vec::<String>::new(), "CREATE does not subscribe, nor above it");
+    let revision = mail.revision();
     mail.subscribe("Work/Sub", true).expect("it is noted");
+    assert!(mail.revision() > revision, "who watches subscriptions looks only then");
+    let revision = mail.revision();
+    mail.subscribe("Nothing", true).expect("it is noted");
+    assert!(mail.revision() > revision, "of a name that is no mailbox, too");
+    mail.subscribe("Nothing", false).expect("it is noted");
     mail.delete(sub).expect("it can be deleted");
     assert_eq!(subscribed(), ["Work/Sub"], "DELETE does not unsubscribe");
     mail.create("Work/Sub", &[]).expect("it can be made again");
