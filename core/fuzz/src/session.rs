@@ -20,6 +20,8 @@ pub fn run(octets: &[u8]) {
     let mail = users.add("ann", Verifier::new("secret", [9; 16], 1).expect("a password"));
     fill(&mail);
     mail.create("Other", &[]).expect("it can be made");
+    // A client that copies a mailbox onto itself doubles it each time.
+    mail.set_message_limit(60);
     let mut world = World {
         clients: [0, 1].map(|_| Client::new(&users)),
         wild: Client::new(&users),
