@@ -3,7 +3,7 @@
 //! The limit is a bare drain: STAT, then every RETR in one go into one file with a sync of the file every
 //! 8 MB, and no look at what came. Rounds are interleaved, each begins with another client, and every run goes into
 //! fresh files. Ratios are the medians of each round's own. Nothing is deleted from the server. Clients that are not
-//! installed are left out.
+//! installed are left out. What each has on the disk for good, and when, is in the table: they do not promise the same.
 
 use mailkeep_compare::account::Account;
 use mailkeep_compare::arguments::Arguments;
@@ -35,6 +35,14 @@ impl Case {
             Case::Drain => "the limit: pipelined RETR into one file",
             Case::Mailkeep => "mailkeep",
             Case::Peer(peer) => peer.program(),
+        }
+    }
+
+    fn durability(self) -> &'static str {
+        match self {
+            Case::Drain => "fdatasync every 8 MB",
+            Case::Mailkeep => "each commit, about 8 MB",
+            Case::Peer(peer) => peer.durability(),
         }
     }
 
@@ -83,7 +91,8 @@ fn main() {
     println!("POP3 from Dovecot with {storage:?}: {}; {rounds} rounds", account.describe());
     let rows: Vec<Vec<String>> =
         cases.iter().zip(&runs).map(|(case, own)| row(*case, own, &runs[0])).collect();
-    table::print(&["", "s", "range", "× limit", "CPU s", "peak MB", "nothing new, s"], &rows);
+    table::print(&["", "s", "range", "× limit", "CPU s", "peak MB", "nothing new, s", "durable"], &rows);
+    println!("load average over a minute at the end, on {} processors: {}", processors(), load());
 
     let large =
         [corpus::generate(3, 20, 22_000).collect::<Vec<_>>(), corpus::generate(4, 1, 50_000_000).collect()];
@@ -110,5 +119,16 @@ fn row(case: Case, runs: &[(Cost, Option<Cost>)], limit: &[(Cost, Option<Cost>)]
         format!("{:.2}", median(runs.iter().map(|(first, _)| first.cpu))),
         format!("{:.1}", median(runs.iter().map(|(first, _)| first.peak_mb()))),
         if again.is_empty() { String::new() } else { format!("{:.3}", median(again)) },
+        case.durability().to_owned(),
     ]
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What else the machine did: the figures mean little without it.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("?").to_owned()
 }

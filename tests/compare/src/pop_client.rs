@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mailkeep_tests::server::{MAIL_USER, give_to_mail_user};
+
 use crate::account::Account;
 use crate::client::Place;
 use crate::measure::{Cost, measure};
@@ -27,7 +29,8 @@ pub enum Peer {
     Mpop,
     /// fetchmail, into one file of batched SMTP: starting a program for each message would be slower.
     Fetchmail,
-    /// getmail6, into a Maildir.
+    /// getmail6, into a Maildir. It runs as the user that owns the test servers' mail: as root it refuses, or starts a process
+    /// for each message.
     Getmail,
 }
 
@@ -41,6 +44,14 @@ impl Peer {
             Peer::Mpop => "mpop",
             Peer::Fetchmail => "fetchmail",
             Peer::Getmail => "getmail",
+        }
+    }
+
+    /// When what it brought is on the disk for good, with the settings measured here.
+    pub fn durability(self) -> &'static str {
+        match self {
+            Peer::Mpop | Peer::Getmail => "fsync of each message",
+            Peer::Fetchmail => "none of the mail",
         }
     }
 
@@ -80,9 +91,16 @@ impl Peer {
             Peer::Fetchmail => {
                 vec!["-c", "fetchmail -s --nosyslog -f \"$0\" -i \"$1\" || [ $? = 1 ]", &file, &ids]
             }
-            Peer::Getmail => vec!["-q", &home, &rc],
+            Peer::Getmail => {
+                let user = ["--reuid", MAIL_USER, "--regid", MAIL_USER, "--clear-groups"];
+                [&user[..], &[self.program(), "-q", &home, &rc]].concat()
+            }
         };
-        let program = if self == Peer::Fetchmail { "sh" } else { self.program() };
+        let program = match self {
+            Peer::Mpop => self.program(),
+            Peer::Fetchmail => "sh",
+            Peer::Getmail => "setpriv",
+        };
         measure(Path::new(program), &arguments, &[("HOME", &folder)], &place.report())
     }
 
@@ -105,6 +123,9 @@ impl Peer {
         let file = self.configuration(place);
         fs::write(&file, self.settings(account, &folder)).expect("own folder");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("own file");
+        if self == Peer::Getmail {
+            give_to_mail_user(&folder);
+        }
         folder
     }
 
