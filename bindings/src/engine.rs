@@ -17,7 +17,8 @@ pub struct OpenOptions {
     pub seed: i64,
     /// Octets of the database kept in memory.
     pub cache_bytes: i64,
-    /// Octets that a batch gathers before it is committed. Larger is faster, up to 8 MiB, and costs memory.
+    /// Octets that a batch gathers before it is committed. Larger is faster, up to 8 MiB, costs memory, and lets an
+    /// action beside a sync wait longer.
     pub batch_bytes: i64,
     /// Make the file where it is not there.
     pub create: bool,
@@ -57,7 +58,7 @@ pub fn small_options(seed: i64) -> OpenOptions {
     OpenOptions::small(seed)
 }
 
-/// Options for a desktop program: 16 MiB of the database in memory, batches of 8 MiB.
+/// Options for a desktop program: 16 MiB of the database in memory, batches of 4 MiB.
 #[uniffi::export]
 pub fn desktop_options(seed: i64) -> OpenOptions {
     OpenOptions::of(EngineOptions::new(seed as u64))

@@ -29,8 +29,9 @@ use crate::sync::session::Session;
 pub struct EngineOptions {
     /// Octets of the database kept in memory.
     pub cache_bytes: usize,
-    /// Octets that a batch gathers before it is committed. Larger is faster, up to 8 MiB, since each commit waits for
-    /// the disk twice; two batches are in memory at a time.
+    /// Octets that a batch gathers before it is committed. Larger is faster, up to 8 MiB, since each commit waits
+    /// for the disk twice. It costs memory, for two batches are there at a time, and an action beside a sync waits
+    /// for a whole one.
     pub batch_bytes: usize,
     /// Keep what makes reopening after an unclean end take milliseconds, at one more sync a commit.
     pub quick_repair: bool,
@@ -45,7 +46,7 @@ impl EngineOptions {
     pub fn new(seed: u64) -> EngineOptions {
         EngineOptions {
             cache_bytes: 16 << 20,
-            batch_bytes: 8 << 20,
+            batch_bytes: 4 << 20,
             quick_repair: true,
             limits: Limits::DEFAULT,
             seed,

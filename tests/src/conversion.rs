@@ -1,5 +1,5 @@
-//! A POP3 account that becomes an IMAP account of the same server: what it costs, and whether the outcome is what a fresh IMAP
-//! account of the same mail has, plus what only this device had.
+//! A POP3 account that becomes an IMAP account of the same server: what it costs, and whether the outcome is what a
+//! fresh IMAP account of the same mail has, plus what only this device had.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,9 +43,9 @@ impl Report {
 const USER: &str = "convert";
 const PASSWORD: &str = "secret";
 
-/// Fills a user of a Dovecot that keeps Maildirs with `ordinary` mail and with what is hard to know again, brings all of it here
-/// over POP3, takes some of it from the server and adds some, and converts. Panics wherever the outcome is not what it should
-/// be. `program` gives the program with a database at a path.
+/// Fills a user of a Dovecot that keeps Maildirs with `ordinary` mail and with what is hard to know again, brings
+/// all of it here over POP3, takes some of it from the server and adds some, and converts. Panics wherever the
+/// outcome is not what it should be. `program` gives the program with a database at a path.
 pub fn convert(
     dovecot: &Dovecot,
     program: impl Fn(&Path) -> Program,
@@ -92,8 +92,8 @@ pub fn convert(
 
 const CREDENTIALS: [&str; 4] = ["--auth", "login", "--password-env", crate::program::PASSWORD];
 
-/// Sequence numbers of messages that go from the server before the conversion: one of three that are alike, one of a pair with one
-/// Message-ID, and ordinary ones.
+/// Sequence numbers of messages that go from the server before the conversion: one of three that are alike, one of
+/// a pair with one Message-ID, and ordinary ones.
 const TAKEN: [usize; 5] = [3, 5, 60, 61, 90];
 /// Messages that come to the server between the last sync over POP3 and the conversion.
 const ADDED: usize = 3;

@@ -17,13 +17,14 @@ use crate::host::{Run, password, run_later};
 use crate::program::Program;
 use crate::server::{MailServer, Scratch, run};
 
-/// The SHA-256 of every message of a maildrop by its UIDL, in hexadecimal; in UTF8 mode where the server has one, as the engine
-/// does.
+/// The SHA-256 of every message of a maildrop by its UIDL, in hexadecimal; in UTF8 mode where the server has one,
+/// as the engine does.
 pub fn maildrop(port: u16, user: &str, password: &str) -> BTreeMap<String, String> {
     maildrop_as(port, user, password, true)
 }
 
-/// The same without UTF8 mode, in which some servers show other messages in place of those with 8-bit headers (RFC 6856 §2.1).
+/// The same without UTF8 mode, in which some servers show other messages in place of those with 8-bit headers (RFC
+/// 6856 §2.1).
 pub fn plain_maildrop(port: u16, user: &str, password: &str) -> BTreeMap<String, String> {
     maildrop_as(port, user, password, false)
 }
@@ -178,8 +179,8 @@ fn wall_ms(days: u64) -> i64 {
 /// How the program ends where a server does not do what it was asked.
 const SERVER: i32 = 6;
 
-/// The program, from `account add` to the dry run. Where the server wants a time between two logins, a sync before it is
-/// over says so and leaves the server alone.
+/// The program, from `account add` to the dry run. Where the server wants a time between two logins, a sync before
+/// it is over says so and leaves the server alone.
 pub fn program(server: &dyn MailServer, fill: &dyn Fn(&str, usize)) {
     let scratch = Scratch::new("pop");
     server.add_user("popprog", "secret");

@@ -1,6 +1,6 @@
-//! POP3 against Courier, with poplib looking on. What it does otherwise than Dovecot and Cyrus: it wants ten seconds between two
-//! logins and says so, its UIDLs are numbers of its own, it shows messages with 8-bit headers in UTF8 mode only, and it has no SASL
-//! beyond PLAIN and LOGIN here.
+//! POP3 against Courier, with poplib looking on. What it does otherwise than Dovecot and Cyrus: it wants ten
+//! seconds between two logins and says so, its UIDLs are numbers of its own, it shows messages with 8-bit headers
+//! in UTF8 mode only, and it has no SASL beyond PLAIN and LOGIN here.
 
 use mailkeep::Keep;
 use mailkeep_tests::corpus::{generate, odd};

@@ -157,8 +157,8 @@ pub(crate) fn settle(
     Ok(Some(old.content))
 }
 
-/// A message of the server's turns out to have the content of one that was brought along and could not be matched before: that one
-/// is met, and waits no more. Which of several alike it was makes no difference.
+/// A message of the server's turns out to have the content of one that was brought along and could not be
+/// matched before: that one is met, and waits no more. Which of several alike it was makes no difference.
 pub(crate) fn met(w: &mut Writer<'_>, id: MessageId) -> Result<()> {
     let Some(message) = w.message(id)? else { return Ok(()) };
     let account = w.mailbox(message.mailbox)?.account;

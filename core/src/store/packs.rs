@@ -22,8 +22,8 @@ pub(crate) struct Packs {
     blob: Option<u64>,
     /// Octets written under it.
     written: u64,
-    /// What waits for a chunk to be full: so many octets, in pieces, of the first of which some are written. A body's octets are
-    /// copied once, into the database's page.
+    /// What waits for a chunk to be full: so many octets, in pieces, of the first of which some are written. A
+    /// body's octets are copied once, into the database's page.
     held: usize,
     waiting: VecDeque<Vec<u8>>,
     begun: usize,
@@ -117,8 +117,8 @@ impl Packs {
     }
 }
 
-/// Writes a body: into the pack, or behind what came of it before; its octets are taken out of it. Gives the blob that it is in,
-/// and where it begins there.
+/// Writes a body: into the pack, or behind what came of it before; its octets are taken out of it. Gives the blob
+/// that it is in, and where it begins there.
 pub(crate) fn keep(w: &mut Writer<'_>, body: &mut StagedBody) -> Result<(u64, u64)> {
     let data = std::mem::take(&mut body.data);
     if body.stored == 0 {

@@ -11,6 +11,9 @@ use crate::exit::{Exit, Failure};
 /// How long to wait for another program that has the database, and may be about to end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Nobody acts on the mail beside a sync of this program: a batch may be as large as is of use.
+const BATCH: usize = 8 << 20;
+
 /// Opens the database at `path`, which must be there.
 pub(crate) fn open(path: &Path) -> Result<Engine, Failure> {
     open_storage(path, FileStorage::existing(path))
@@ -28,8 +31,9 @@ pub(crate) fn open_or_create(path: &Path) -> Result<Engine, Failure> {
 fn open_storage(path: &Path, storage: FileStorage) -> Result<Engine, Failure> {
     let seed = getrandom::u64().map_err(|error| Failure::usage(format!("no randomness: {error}")))?;
     let patience = Instant::now() + PATIENCE;
+    let options = EngineOptions { batch_bytes: BATCH, ..EngineOptions::new(seed) };
     loop {
-        match Engine::open(storage.clone(), EngineOptions::new(seed)) {
+        match Engine::open(storage.clone(), options) {
             Err(Error::Locked) if Instant::now() < patience => thread::sleep(PATIENCE / 20),
             opened => return opened.map_err(|error| Failure::store(path, error)),
         }

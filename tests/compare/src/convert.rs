@@ -1,5 +1,6 @@
-//! Turns a large POP3 account into an IMAP account of the same private Dovecot, and says what that cost beside the two first syncs.
-//! The outcome is checked against a fresh IMAP account of the same mail; a difference ends the program.
+//! Turns a large POP3 account into an IMAP account of the same private Dovecot, and says what that cost beside the
+//! two first syncs. The outcome is checked against a fresh IMAP account of the same mail; a difference ends the
+//! program.
 
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ fn main() {
     ];
     table::print(&["", "octets received", "% of the mail", "s"], &rows);
     println!(
-        "{} messages keep POP3's bytes, which differ over IMAP; {} were on this device only and are in a mailbox of its own",
+        "{} messages keep POP3's bytes, which differ over IMAP; {} were on this device only, and are kept there",
         report.unlike_over_imap, report.left_over
     );
     let percent = report.percent();

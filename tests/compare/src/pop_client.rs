@@ -29,8 +29,8 @@ pub enum Peer {
     Mpop,
     /// fetchmail, into one file of batched SMTP: starting a program for each message would be slower.
     Fetchmail,
-    /// getmail6, into a Maildir. It runs as the user that owns the test servers' mail: as root it refuses, or starts a process
-    /// for each message.
+    /// getmail6, into a Maildir. It runs as the user that owns the test servers' mail: as root it refuses, or
+    /// starts a process for each message.
     Getmail,
 }
 
