@@ -5,7 +5,7 @@ mod support;
 use mailkeep::flags::Flags;
 use mailkeep::{AccountSettings, Draft, Error, FlagChange, LeftoverAction, MessageId, NewMailbox};
 use support::model::FULL;
-use support::{FarSide, Host, Mail, mail};
+use support::{FarSide, Host, Mail, ModelServer, mail};
 
 both! {
     what_is_here_is_matched_and_keeps_its_id,

@@ -336,7 +336,7 @@ fn what_a_move_left_behind_is_not_what_came_back<S: FarSide>() {
 #[test]
 fn a_message_that_was_to_be_sent_from_a_local_mailbox_stays_when_it_is_moved_back() {
     for elsewhere in [false, true] {
-        let (server, mut host) = synced(FULL);
+        let (server, mut host) = synced::<ModelServer>(FULL);
         let attic = NewMailbox::named("Attic").local();
         let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
         let cellar = NewMailbox::named("Cellar").local();
@@ -360,7 +360,7 @@ fn a_message_that_is_on_its_way_from_a_local_mailbox_is_sent_once_and_brought_ba
     for (capabilities, elsewhere) in
         ["IMAP4rev1", "IMAP4rev1 UIDPLUS", FULL].into_iter().flat_map(|c| [(c, false), (c, true)])
     {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<ModelServer>(capabilities);
         let attic = NewMailbox::named("Attic").local();
         let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
         let cellar = NewMailbox::named("Cellar").local();
@@ -397,7 +397,7 @@ fn what_another_copied_before_the_mailbox_went_is_not_what_a_move_left_behind() 
     for capabilities in
         ["IMAP4rev1 OBJECTID", "IMAP4rev1 ENABLE CONDSTORE QRESYNC OBJECTID", "IMAP4rev1 ENABLE CONDSTORE"]
     {
-        let (server, mut host) = synced(capabilities);
+        let (server, mut host) = synced::<ModelServer>(capabilities);
         let one = id(&host, "Work", 1);
         host.engine.move_messages(host.now, &[one], host.mailbox("Lists")).expect("moved");
         server.fault("EXAMINE", 1, Fault::CutBefore);
@@ -422,7 +422,7 @@ fn what_another_copied_before_the_mailbox_went_is_not_what_a_move_left_behind() 
 /// had the id of one: whatever was done to the other was set aside, since "the server has another message under its number".
 #[test]
 fn messages_of_the_same_bytes_are_acted_on_whatever_the_server_calls_each() {
-    let (server, mut host) = synced("IMAP4rev1 OBJECTID");
+    let (server, mut host) = synced::<ModelServer>("IMAP4rev1 OBJECTID");
     let attic = NewMailbox::named("Attic").local();
     let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
     let all = [id(&host, "Work", 1), id(&host, "Lists", 1)];

@@ -431,7 +431,7 @@ fn note_07_uidnext_goes_down() {
 #[test]
 fn note_07_another_message_under_a_number_that_was_given_before() {
     for tier in Tier::ALL {
-        let (server, mut host) = synced(tier);
+        let (server, mut host) = synced::<ModelServer>(tier);
         host.drop_connection();
         // The server has forgotten its last message and given its number again; UIDNEXT alone tells.
         let mut forgot = server.save("INBOX");
