@@ -111,7 +111,7 @@ struct ContentView<'a> {
     #[serde(borrow)]
     summary: SummaryView<'a>,
     _account: AccountId,
-    _email_id: Option<&'a [u8]>,
+    _email_ids: Vec<&'a [u8]>,
     body: Option<BodyRecord>,
 }
 
