@@ -3,7 +3,7 @@
 mod support;
 
 use mailkeep::{
-    Draft, FlagChange, MessageId, NewMailbox, Operation, OperationKind, OperationState, SyncScope,
+    Draft, FlagChange, MailboxId, MessageId, NewMailbox, Operation, OperationKind, OperationState, SyncScope,
 };
 use support::model::{FULL, Fault};
 use support::{FarSide, Host, ModelServer, mail};
@@ -45,6 +45,12 @@ fn id(host: &Host, mailbox: &str, uid: u32) -> MessageId {
 
 fn pending(host: &Host) -> Vec<Operation> {
     host.engine.pending(None).expect("the journal")
+}
+
+/// A new mailbox of this device.
+fn local(host: &Host, name: &str) -> MailboxId {
+    let new = NewMailbox::named(name).local();
+    host.engine.create_mailbox(host.now, host.account, new).expect("made")
 }
 
 /// One connection, whatever becomes of it.
@@ -337,10 +343,7 @@ fn what_a_move_left_behind_is_not_what_came_back<S: FarSide>() {
 fn a_message_that_was_to_be_sent_from_a_local_mailbox_stays_when_it_is_moved_back() {
     for elsewhere in [false, true] {
         let (server, mut host) = synced::<ModelServer>(FULL);
-        let attic = NewMailbox::named("Attic").local();
-        let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
-        let cellar = NewMailbox::named("Cellar").local();
-        let cellar = host.engine.create_mailbox(host.now, host.account, cellar).expect("made");
+        let (attic, cellar) = (local(&host, "Attic"), local(&host, "Cellar"));
         let one = host.engine.append(host.now, attic, Draft::new(mail(9))).expect("kept");
         host.engine.move_messages(host.now, &[one], host.mailbox("Work")).expect("moved");
         let back = if elsewhere { cellar } else { attic };
@@ -361,10 +364,7 @@ fn a_message_that_is_on_its_way_from_a_local_mailbox_is_sent_once_and_brought_ba
         ["IMAP4rev1", "IMAP4rev1 UIDPLUS", FULL].into_iter().flat_map(|c| [(c, false), (c, true)])
     {
         let (server, mut host) = synced::<ModelServer>(capabilities);
-        let attic = NewMailbox::named("Attic").local();
-        let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
-        let cellar = NewMailbox::named("Cellar").local();
-        let cellar = host.engine.create_mailbox(host.now, host.account, cellar).expect("made");
+        let (attic, cellar) = (local(&host, "Attic"), local(&host, "Cellar"));
         let one = host.engine.append(host.now, attic, Draft::new(mail(9))).expect("kept");
         host.engine.move_messages(host.now, &[one], host.mailbox("Work")).expect("moved");
         server.fault("APPEND", 1, Fault::CutAfter);
@@ -423,8 +423,7 @@ fn what_another_copied_before_the_mailbox_went_is_not_what_a_move_left_behind() 
 #[test]
 fn messages_of_the_same_bytes_are_acted_on_whatever_the_server_calls_each() {
     let (server, mut host) = synced::<ModelServer>("IMAP4rev1 OBJECTID");
-    let attic = NewMailbox::named("Attic").local();
-    let attic = host.engine.create_mailbox(host.now, host.account, attic).expect("made");
+    let attic = local(&host, "Attic");
     let all = [id(&host, "Work", 1), id(&host, "Lists", 1)];
     host.engine.set_flags(host.now, &all, &FlagChange::default().set("\\Flagged")).expect("set");
     host.sync_all();
